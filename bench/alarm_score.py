@@ -1,0 +1,97 @@
+"""What alarms are worth against the truth of simulated cases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.alarm_cases import Case
+from bench.alarm_rules import Alarm, Rule, percent_of_baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A case and what a rule raised on it."""
+
+    case: Case
+    alarms: list[Alarm]
+
+    @property
+    def high(self) -> list[Alarm]:
+        return [alarm for alarm in self.alarms if alarm.priority == "high"]
+
+    def confirmed_after(self, m: int) -> int | None:
+        """Stimuli from the first of a loss to the one that confirms it, counted from 1.
+
+        One that was latched before does not count, nor one that is high but unconfirmed.
+        """
+        start, muscle = self.case.loss_start[m], self.case.muscles[m]
+        trials = [
+            alarm.trial
+            for alarm in self.high
+            if alarm.muscle == muscle and alarm.trial >= start and alarm.state == "active"
+        ]
+        return min(trials) - start + 1 if trials else None
+
+
+def score(rule: Rule, cases: Sequence[Case]) -> list[Scored]:
+    """Run a rule over cases."""
+    return [Scored(case, rule.alarms(case)) for case in cases]
+
+
+def false_percent(scored: Sequence[Scored]) -> float:
+    """Percent of cases with a high-priority alarm."""
+    return _percent([bool(one.high) for one in scored])
+
+
+def found_percent(scored: Sequence[Scored], within: int) -> float:
+    """Percent of losses, muscle by muscle, confirmed within so many stimuli."""
+    after = [one.confirmed_after(m) for one in scored for m in one.case.lost()]
+    return _percent([n is not None and n <= within for n in after])
+
+
+def median_trials(scored: Sequence[Scored]) -> float:
+    """Median of the stimuli until a loss was confirmed; infinite where most were not."""
+    after = sorted(
+        math.inf if n is None else float(n)
+        for one in scored
+        for m in one.case.lost()
+        for n in [one.confirmed_after(m)]
+    )
+    return after[len(after) // 2] if after else math.nan
+
+
+def focal_percent(scored: Sequence[Scored]) -> float:
+    """Percent of cases with any alarm that was called focal."""
+    return _percent([any(a.scope == "focal" for a in one.alarms) for one in scored])
+
+
+def first_shown_percent(scored: Sequence[Scored]) -> float:
+    """Percent of trials at or beyond 50 % that showed an alarm of the muscle at once."""
+    shown = []
+    for one in scored:
+        share = percent_of_baseline(one.case)
+        raised = {(a.muscle, a.trial) for a in one.alarms}
+        for m, muscle in enumerate(one.case.muscles):
+            shown += [
+                (muscle, trial) in raised
+                for t, trial in enumerate(one.case.trials)
+                if round(share[t, m], 6) <= 50.0
+            ]
+    return _percent(shown)
+
+
+def lost_but_not_high(scored: Sequence[Scored]) -> int:
+    """Losses that a confirmed alarm was given for which was not high."""
+    return sum(
+        alarm.state == "active" and alarm.priority != "high"
+        for one in scored
+        for m in one.case.lost()
+        for alarm in one.alarms
+        if alarm.muscle == one.case.muscles[m] and alarm.trial >= one.case.loss_start[m]
+    )
+
+
+def _percent(hits: Sequence[bool]) -> float:
+    return 100.0 * sum(hits) / len(hits) if hits else math.nan

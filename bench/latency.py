@@ -1,0 +1,297 @@
+"""How long a sweep, a trial and an alarm take: ``python -m bench.latency``.
+
+Three measurements, each bounded:
+
+1. a sweep and a trial of 16 muscles through the core, by stage (in this process, one thread),
+   with the plain-numpy TKEO of the literature beside ours;
+2. last sample pushed to LSL -> epoch in hand (source in a process of its own, chunks of 1 ms),
+   with a bare pylsl inlet on the same stream as the floor;
+3. last sample of the epoch -> trial and alarm decoded by a WebSocket client, through the whole
+   product as ``mep-monitor run`` starts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import IO
+
+from monitor.environment import prepare
+
+prepare()
+
+import numpy as np  # noqa: E402  (threads are pinned before numpy is imported)
+
+from bench.measured import header, machine, row  # noqa: E402
+from monitor import config  # noqa: E402
+from monitor.acquire.acquisition import Acquisition  # noqa: E402
+from monitor.load_network import load_network  # noqa: E402
+from monitor.measure import detect, envelope, tkeo  # noqa: E402
+from monitor.measure.clean import clean_sweeps  # noqa: E402
+from monitor.measure.epoch import EpochMeasurer  # noqa: E402
+from monitor.measure.filters import bandpass_sections, lowpass_sections, zero_phase  # noqa: E402
+from monitor.measure.plan import plan_sweeps  # noqa: E402
+from monitor.measure.resample import network_window  # noqa: E402
+from monitor.track.tracker import Tracker  # noqa: E402
+from monitor.types import Channel, Epoch, Stimulus  # noqa: E402
+
+MUSCLES = ("APB", "ADM", "FDI", "BIC", "QUAD", "TA", "GC", "AH")
+CHANNELS = tuple(
+    Channel(f"{side[0].upper()}-{muscle}", muscle, side)  # type: ignore[arg-type]
+    for muscle in MUSCLES
+    for side in ("left", "right")
+)
+FS_HZ = 5000.0
+INDEX, N_SAMPLES = 500, 1250
+
+
+def sweeps(k: int, seed: int) -> np.ndarray:
+    """Sweeps (k, n) float32 with mains, noise, an artefact and a response each."""
+    rng = np.random.default_rng(seed)
+    t_ms = (np.arange(N_SAMPLES) - INDEX) / FS_HZ * 1e3
+    out = rng.normal(0, 3, (k, N_SAMPLES)) + 40 * np.sin(2 * np.pi * 0.05 * t_ms)
+    for c in range(k):
+        since = t_ms - 24 - (c % 8)
+        wave = np.where((since > 0) & (since < 14), np.sin(2 * np.pi * since / 14), 0.0)
+        out[c] += rng.uniform(100, 900) * wave
+        out[c] += np.where(t_ms >= 0, 3000 * np.exp(-t_ms / 0.4), 0.0)
+    return out.astype(np.float32)
+
+
+def timed(call: Callable[[], object], n: int) -> list[float]:
+    """Milliseconds of ``n`` calls, after a tenth as many unmeasured ones."""
+    for _ in range(max(3, n // 10)):
+        call()
+    out = []
+    for _ in range(n):
+        begin = time.perf_counter()
+        call()
+        out.append((time.perf_counter() - begin) * 1e3)
+    return out
+
+
+def numpy_tkeo_onset(x: np.ndarray) -> int:
+    """The usual vectorised TKEO onset: threshold mean + 8 SD, first of 5 samples in a row."""
+    psi = np.abs(x[1:-1] ** 2 - x[:-2] * x[2:])
+    above = psi > psi[: INDEX - 5].mean() + 8 * psi[: INDEX - 5].std()
+    runs = np.convolve(above[INDEX + 20 :], np.ones(5), "valid") >= 5
+    return int(np.argmax(runs)) + INDEX + 20
+
+
+def core(n: int) -> None:
+    """One sweep by stage, then whole, then 16 muscles."""
+    network = load_network()
+    plan = plan_sweeps(FS_HZ, N_SAMPLES, INDEX)
+    x = sweeps(1, 1).astype(np.float64)
+    cleaned = clean_sweeps(x, plan)
+    pad = int(0.05 * FS_HZ)
+    sections = bandpass_sections(FS_HZ)
+    band = zero_phase(sections, cleaned, pad)
+    window = network_window(cleaned, FS_HZ, INDEX + 0.3)
+    width = int(detect.ENERGY_MS * FS_HZ / 1e3)
+
+    def filters() -> None:
+        zero_phase(sections, cleaned, pad)
+        low = lowpass_sections(FS_HZ)
+        if low is not None:
+            zero_phase(low, cleaned, pad)
+
+    def onset() -> None:
+        psi = tkeo.smoothed_energy(band[0], 5)
+        tkeo.onset_before(psi, 50.0, INDEX + 20, INDEX + 150, 5, 25)
+
+    print("\n1. core, in this process\n" + header())
+    print(row("sweep: artefact and mains", timed(lambda: clean_sweeps(x, plan), n)))
+    print(row("sweep: band-pass and low-pass, zero phase", timed(filters, n)))
+    print(row("sweep: Hilbert envelope", timed(lambda: envelope.hilbert_envelope(band), n)))
+    print(row("sweep: energy detector", timed(lambda: detect.running_rms(band[0], width), n)))
+    print(row("sweep: TKEO onset", timed(onset, n)))
+    print(row("   peer: TKEO onset in numpy", timed(lambda: numpy_tkeo_onset(band[0]), n)))
+    print(row("sweep: resampled for the network",
+              timed(lambda: network_window(cleaned, FS_HZ, INDEX + 0.3), n)))  # fmt: skip
+    print(row("sweep: network", timed(lambda: network(window), n)))
+    for k, limit in ((1, 1.0), (16, 8.0)):
+        print(row(f"{k:>2} muscle(s): filter to alarm decision", trials(k, n), (99, limit)))
+    many = sweeps(1000, 5)
+    whole = EpochMeasurer(FS_HZ, CHANNELS[:1] * 1000, config.CaseConfig(), network)
+    print(row("1000 sweeps in one call", timed(lambda: whole.measure(as_epoch(1, many)), 5)))
+
+
+def as_epoch(number: int, samples_uv: np.ndarray) -> Epoch:
+    stimulus = Stimulus(float(number), "bench")
+    return Epoch(number, stimulus, float(number), 0, INDEX, 0.3, FS_HZ, samples_uv)
+
+
+def trials(k: int, n: int) -> list[float]:
+    """Milliseconds from an epoch in hand to every event of it: ``n`` trials of ``k`` muscles."""
+    case = config.CaseConfig()
+    measurer = EpochMeasurer(FS_HZ, CHANNELS[:k], case, load_network())
+    measurer.warm_up()
+    tracker = Tracker(CHANNELS[:k], case)
+    material = [sweeps(k, seed) for seed in range(40)]
+    out = []
+    for number in range(1, n + 1):
+        epoch = as_epoch(number, material[number % 40])
+        begin = time.perf_counter()
+        measurements, shown = measurer.measure(epoch)
+        for _ in tracker.trial(epoch, measurements, shown):
+            pass
+        out.append((time.perf_counter() - begin) * 1e3)
+    return out
+
+
+# --------------------------------------------------------------------------- over LSL
+
+
+@contextlib.contextmanager
+def child(*command: str, **options: object) -> Iterator[subprocess.Popen[str]]:
+    """A process that ends with this block, whatever happens in it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def outlet(name: str, fs_hz: float, scenario: str, interval_s: float) -> tuple[str, ...]:
+    return (
+        "monitor.sources.outlet", "--scenario", scenario, "--name", name, "--fs", f"{fs_hz:g}",
+        "--interval", f"{interval_s:g}", "--chunk-ms", "1",
+    )  # fmt: skip
+
+
+def first_line(stream: IO[str] | None) -> str:
+    assert stream is not None
+    return stream.readline().strip()
+
+
+def lsl_to_epoch(fs_hz: float, seconds: float) -> None:
+    """Ours and a bare inlet on the same stream: last sample's stamp -> in hand."""
+    from monitor.sources.lsl import LslSource
+    from monitor.sources.lsl_library import configure
+
+    pylsl = configure("loopback")
+    case = config.from_mapping(
+        {
+            "signal": {
+                "predicate": "name='bench-epoch'",
+                "markers_predicate": "name='bench-epoch-markers'",
+            },
+            "epoch": {"ring_s": 5.0},
+        },
+        "bench",
+    )
+    ours: list[float] = []
+    floor: list[float] = []
+    with child(*outlet("bench-epoch", fs_hz, "stable", 0.25)) as source:
+        first_line(source.stdout)
+        with LslSource(case.signal) as lsl:
+            acquisition = Acquisition(lsl.info, case)
+            after_s = case.epoch.post_ms / 1e3
+            cpu, begin = time.process_time(), time.perf_counter()
+            while time.perf_counter() - begin < seconds:
+                for item in lsl.read(0.05):
+                    for epoch in acquisition.feed(item):
+                        if isinstance(epoch, Epoch):
+                            last = epoch.stimulus.t_lsl + after_s
+                            ours.append((pylsl.local_clock() - last) * 1e3)
+            share = (time.process_time() - cpu) / (time.perf_counter() - begin)
+        found = pylsl.resolve_byprop("name", "bench-epoch", 1, 5.0)
+        inlet = pylsl.StreamInlet(found[0], max_buflen=10)
+        inlet.open_stream(5.0)
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < min(seconds, 5.0):
+            _, stamps = inlet.pull_chunk(timeout=0.05, min_samples=1)
+            if len(stamps):
+                floor.append((pylsl.local_clock() - stamps[-1]) * 1e3)
+        inlet.close_stream()
+    print(row(f"{fs_hz / 1e3:g} kHz x 8: last sample -> epoch in hand", ours[3:]))
+    print(row("   floor: bare inlet, last sample -> seen", floor[50:]))
+    print(f"   reader: {share * 100:.0f} % of a core")
+
+
+# --------------------------------------------------------------------------- through the product
+
+
+def to_client(seconds: float) -> None:
+    """The whole product: stimulus + post window -> decoded by a WebSocket client."""
+    from monitor.sources.lsl_library import configure
+
+    configure("loopback")
+    run = (
+        "monitor", "run", "--signal", "name='bench-run'", "--markers", "name='bench-run-markers'",
+        "--port", "0",
+    )  # fmt: skip
+    with child(*outlet("bench-run", FS_HZ, "demo", 0.4)) as source:
+        first_line(source.stdout)
+        with child(*run) as product:
+            url = ""
+            while not url:
+                line = first_line(product.stdout)
+                match = re.search(r"http://[\d.]+:\d+", line)
+                url = match.group(0) if match else ""
+                if not line and product.poll() is not None:
+                    raise SystemExit("mep-monitor run ended at once")
+            trials_ms, alarms_ms = asyncio.run(listen(url.replace("http", "ws"), seconds))
+    print(row("epoch end -> trial at a WebSocket client", trials_ms))
+    print(row("epoch end -> alarm at a WebSocket client", alarms_ms, (99, 50.0)))
+
+
+async def listen(url: str, seconds: float) -> tuple[list[float], list[float]]:
+    """Milliseconds from each epoch's last sample to its trial and alarm messages, decoded."""
+    import pylsl
+    import websockets
+
+    trials_ms: list[float] = []
+    alarms_ms: list[float] = []
+    post_s = config.CaseConfig().epoch.post_ms / 1e3
+    async with websockets.connect(f"{url}/api/v1/live", max_size=None) as socket:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            message = json.loads(await asyncio.wait_for(socket.recv(), 10))
+            now = pylsl.local_clock()
+            timing = message["body"].get("timing") or {}
+            stimulus = timing.get("stimulus")
+            if message["type"] in ("trial", "alarm") and stimulus is not None:
+                late_ms = (now - stimulus - post_s) * 1e3
+                (trials_ms if message["type"] == "trial" else alarms_ms).append(late_ms)
+    return trials_ms[5:], alarms_ms
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
+    parser.add_argument("--n", type=int, default=1000, help="repetitions in the core")
+    parser.add_argument("--seconds", type=float, default=45.0, help="of each live measurement")
+    parser.add_argument("--core-only", action="store_true")
+    args = parser.parse_args()
+    print(machine())
+    core(args.n)
+    if args.core_only:
+        return
+    print("\n2. over LSL, source in its own process, chunks of 1 ms\n" + header())
+    for fs_hz in (5000.0, 10000.0):
+        lsl_to_epoch(fs_hz, args.seconds / 2)
+    print("\n3. whole product, source, engine, gateway and client in processes of their own")
+    print(header())
+    to_client(args.seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""How the monitor's network comes about: simulated sweeps, architecture, training, export, proof.
+
+Nothing here runs while a case is monitored; the wheel carries the weights alone. From the root of
+the checkout, with the ``train`` extra installed::
+
+    python -m models.train       # simulate, fit, write a checkpoint
+    python -m models.export      # checkpoint -> models/weights/mep_cnn.onnx, its hash on stdout
+    python -m models.evaluate    # errors on the held-out seeds, beside the TKEO stage's
+
+:mod:`models.responses` and :mod:`models.disturbances` say what is assumed about muscle and room,
+:mod:`models.simulator` puts a sweep together, :mod:`models.dataset` sends it through the monitor's
+own cleaning and resampling.
+"""

@@ -1,0 +1,83 @@
+"""Simulated sweeps as the network sees them: through the monitor's own cleaning and resampling."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.simulator import Block, simulate_block
+from monitor.measure.clean import clean_sweeps
+from monitor.measure.plan import plan_sweeps
+from monitor.measure.resample import NETWORK_SAMPLES, network_window
+
+Float32Array = NDArray[np.float32]
+
+#: The network's window starts this long after the last pulse. Its first millisecond is blanked on
+#: purpose: the straight line there tells where the artefact was.
+WINDOW_OFFSET_MS = 3.0
+#: Sweeps a block: so many share a recording set-up.
+BLOCK_SWEEPS = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowSet:
+    """Windows (k, 500) float32 in uV and their truth, each (k,) (see ``simulator.Truth``)."""
+
+    windows_uv: Float32Array
+    response: Float32Array
+    artefact: Float32Array
+    amplitude_uv: Float32Array
+    onset_ms: Float32Array
+    duration_ms: Float32Array
+    snr: Float32Array
+
+
+def block_windows(block: Block) -> Float32Array:
+    """(k, 500) float32: what the live path hands the network for these sweeps."""
+    setup = block.setup
+    plan = plan_sweeps(setup.fs_hz, setup.n_samples, setup.stimulus_index, setup.pulses_ms)
+    cleaned = clean_sweeps(block.sweeps_uv, plan)
+    at_ms = setup.last_pulse_ms + WINDOW_OFFSET_MS
+    start = setup.stimulus_index + setup.stimulus_fraction + at_ms * setup.fs_hz / 1e3
+    return network_window(cleaned, setup.fs_hz, start)
+
+
+def simulate_windows(seed: int, split: str, count: int) -> WindowSet:
+    """Simulate ``count`` sweeps of a split, block by block, and cut their windows."""
+    windows = np.empty((count, NETWORK_SAMPLES), np.float32)
+    truth = {
+        name: np.empty(count, np.float32)
+        for name in ("response", "artefact", "amplitude_uv", "onset_ms", "duration_ms", "snr")
+    }
+    for number, first in enumerate(range(0, count, BLOCK_SWEEPS)):
+        block = simulate_block(seed, split, number, min(BLOCK_SWEEPS, count - first))
+        rows = slice(first, first + block.sweeps_uv.shape[0])
+        windows[rows] = block_windows(block)
+        for name, values in truth.items():
+            values[rows] = getattr(block.truth, name)
+    return WindowSet(windows, **truth)
+
+
+def training_sha256(seed: int, count: int) -> str:
+    """What the training data follow from, hashed: the simulator's code, the seed, the count.
+
+    Of the code, what it does: comments, docstrings and layout don't count.
+    """
+    digest = hashlib.sha256()
+    for source in ("responses.py", "disturbances.py", "simulator.py"):
+        tree = ast.parse(Path(__file__).with_name(source).read_text(encoding="utf-8"))
+        digest.update(ast.unparse(_WithoutDocstrings().visit(tree)).encode())
+    digest.update(f"seed={seed} sweeps={count}".encode())
+    return digest.hexdigest()
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Drops every statement that is a constant alone."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node

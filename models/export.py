@@ -1,0 +1,217 @@
+"""Checkpoint -> ONNX file with everything it needs to be used rightly: ``python -m models.export``.
+
+Batch normalisation is folded into the convolutions. The two large convolutions, nine tenths of the
+work, are quantised: weights to int8 a filter, activations to uint8 with ranges taken from training
+sweeps, in reduced range, so that a processor without VNNI does not saturate; the rest stays
+float32. The metadata carries the scale, the window, what the training data follow from, and golden
+sweeps with the answers that onnxruntime gave on the machine that exported them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from models.architecture import SCALE_UV, MepCnn
+from models.dataset import simulate_windows
+from models.train import CHECKPOINT
+from monitor.measure.network import INPUT, OUTPUTS, Golden, Network, golden_to_json
+from monitor.measure.resample import NETWORK_SAMPLES
+
+OPSET = 18
+NAME = "mep_cnn"
+VERSION = "1.0.0"
+#: Golden sweeps: so many simulated ones from the validation split, and a flat line.
+GOLDEN_SWEEPS = 7
+#: Sweeps of the training split that the ranges of the activations are taken from.
+CALIBRATION_SWEEPS = 600
+#: A convolution with at least so many weights is quantised (the second and the third block's).
+QUANTISED_FROM_WEIGHTS = 20_000
+
+
+def load_checkpoint(path: Path) -> tuple[MepCnn, dict[str, Any]]:
+    """The trained network, in evaluation mode, and the rest of its checkpoint."""
+    checkpoint = torch.load(path, weights_only=True)
+    model = MepCnn(checkpoint["window_offset_ms"], attend=checkpoint["attend"])
+    model.load_state_dict(checkpoint["state"])
+    return model.eval(), checkpoint
+
+
+def fold_batch_norm(model: nn.Module) -> None:
+    """Fold every batch normalisation into the convolution before it, in place."""
+    for part in model.modules():
+        if not isinstance(part, nn.Sequential):
+            continue
+        for index in range(len(part) - 1):
+            convolution, norm = part[index], part[index + 1]
+            if isinstance(convolution, nn.Conv1d) and isinstance(norm, nn.BatchNorm1d):
+                part[index] = fuse_conv_bn_eval(convolution, norm)
+                part[index + 1] = nn.Identity()
+
+
+def to_onnx(model: MepCnn) -> onnx.ModelProto:
+    """The graph alone, without metadata; the batch is free."""
+    fold_batch_norm(model)
+    program = torch.onnx.export(
+        model,
+        (torch.zeros(2, 1, NETWORK_SAMPLES),),
+        input_names=[INPUT],
+        output_names=list(OUTPUTS),
+        dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export gave no program")
+    graph = program.model_proto
+    _forget_origin(graph)
+    onnx.checker.check_model(graph, full_check=True)
+    return graph
+
+
+class _Calibration(CalibrationDataReader):  # type: ignore[misc]
+    """Windows of the training split, in batches."""
+
+    def __init__(self, seed: int) -> None:
+        windows_uv = simulate_windows(seed, "training", CALIBRATION_SWEEPS).windows_uv
+        sweeps = windows_uv[:, None, :] * np.float32(1.0 / SCALE_UV)
+        self._batches = iter(np.array_split(sweeps, CALIBRATION_SWEEPS // 50))
+
+    def get_next(self) -> dict[str, np.ndarray[Any, Any]] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {INPUT: batch}
+
+
+def quantise(graph: onnx.ModelProto, seed: int) -> onnx.ModelProto:
+    """The same graph with its large convolutions in eight bits."""
+    sizes = {i.name: int(np.prod(i.dims)) for i in graph.graph.initializer}
+    large = [
+        node.name
+        for node in graph.graph.node
+        if node.op_type == "Conv" and sizes.get(node.input[1], 0) >= QUANTISED_FROM_WEIGHTS
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        plain, prepared, done = (Path(scratch, f"{name}.onnx") for name in "abc")
+        onnx.save(graph, plain)
+        quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            done,
+            _Calibration(seed),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_quantize=large,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        quantised = onnx.load(done)
+    del quantised.metadata_props[:]
+    _forget_origin(quantised)
+    return quantised
+
+
+def _forget_origin(graph: onnx.ModelProto) -> None:
+    """Drop the exporter's notes (stack traces, paths): the file depends on the weights alone."""
+    parts = graph.graph
+    for noted in (
+        graph,
+        parts,
+        *parts.node,
+        *parts.input,
+        *parts.output,
+        *parts.value_info,
+        *parts.initializer,
+    ):
+        noted.ClearField("metadata_props")
+        noted.ClearField("doc_string")
+
+
+def golden_sweeps(graph: onnx.ModelProto, seed: int) -> Golden:
+    """Windows of the validation split, and a flat line, with onnxruntime's answers to them."""
+    windows_uv = np.zeros((GOLDEN_SWEEPS + 1, NETWORK_SAMPLES), np.float32)
+    windows_uv[:-1] = simulate_windows(seed, "validation", GOLDEN_SWEEPS).windows_uv
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    # The monitor multiplies by the inverse, so that is what the answers must come from.
+    sweep = windows_uv[:, None, :] * np.float32(1.0 / SCALE_UV)
+    answers = session.run(list(OUTPUTS), {INPUT: sweep})
+    return Golden(windows_uv, np.stack([np.asarray(a, np.float64) for a in answers], axis=1))
+
+
+def export(checkpoint_path: Path, out: Path, precision: str = "int8") -> str:
+    """Write the file, its large convolutions in ``precision`` int8 or fp32; return its SHA-256.
+
+    The file is loaded back and its golden sweeps are checked before the hash is given out.
+    """
+    model, checkpoint = load_checkpoint(checkpoint_path)
+    graph = to_onnx(model)
+    if precision == "int8":
+        graph = quantise(graph, checkpoint["seed"])
+    metadata = {
+        "name": NAME,
+        "version": VERSION,
+        "training_data": (
+            f"models.simulator, split training, {checkpoint['sweeps']} sweeps, "
+            f"seed {checkpoint['seed']}, {checkpoint['epochs']} epochs; no real recording"
+        ),
+        "training_sha256": checkpoint["training_sha256"],
+        "scale_uv": repr(SCALE_UV),
+        "window_offset_ms": repr(float(model.window_offset_ms)),
+        "git_revision": _git_revision(),
+        "golden": golden_to_json(golden_sweeps(graph, checkpoint["seed"])),
+    }
+    for key, value in metadata.items():
+        graph.metadata_props.add(key=key, value=value)
+    encoded = graph.SerializeToString()
+    Network.from_bytes(encoded).verify()
+    out.write_bytes(encoded)
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def _git_revision() -> str:
+    """Commit that the file was exported from; "unknown" where there is none."""
+    asked = subprocess.run(
+        ["git", "rev-parse", "--verify", "--quiet", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() or "unknown"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--out", type=Path, default=Path(f"models/weights/{NAME}.onnx"))
+    parser.add_argument("--precision", choices=("int8", "fp32"), default="int8")
+    options = parser.parse_args(arguments)
+    sha256 = export(options.checkpoint, options.out, options.precision)
+    print(f"{options.out}: {options.out.stat().st_size} bytes")
+    print(f'DEPLOYED_SHA256 = "{sha256}"')
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Acquisition: samples and markers go in, stimulus-locked epochs come out. PURE."""

@@ -1,0 +1,46 @@
+"""Finds stimuli that no longer come although a cadence is configured, from ticks alone. PURE."""
+
+from __future__ import annotations
+
+import math
+
+from monitor.types import AlarmKind, Notice
+
+#: Overdue is a stimulus after so many times the usual interval, and so long on top: for markers
+#: that travel and for a stimulator that is triggered by hand.
+LATE_INTERVALS = 1.5
+LATE_S = 0.5
+
+
+class CadenceWatch:
+    """Raises ``stimulus_missing`` where the stimuli stop, once the first has come.
+
+    Args:
+        cadence_s: usual time between stimuli; 0 watches nothing.
+    """
+
+    def __init__(self, cadence_s: float) -> None:
+        self._cadence_s = cadence_s
+        self._limit_s = LATE_INTERVALS * cadence_s + LATE_S
+        self._latest_lsl = -math.inf
+        self._missing = False
+
+    def stimulus(self, t_lsl: float, at_s: float) -> Notice | None:
+        """A stimulus came; ``t_lsl`` on the machine's clock, ``at_s`` case time."""
+        self._latest_lsl = max(self._latest_lsl, t_lsl)
+        if not self._missing:
+            return None
+        self._missing = False
+        return Notice(AlarmKind.STIMULUS_MISSING, False, at_s, message="stimuli come again")
+
+    def tick(self, now_lsl: float, at_s: float) -> Notice | None:
+        """Time passed."""
+        overdue_s = now_lsl - self._latest_lsl
+        if not self._cadence_s or self._missing or not self._limit_s < overdue_s < math.inf:
+            return None
+        self._missing = True
+        message = (
+            f"no stimulus for {overdue_s:.1f} s; one every {self._cadence_s:g} s is usual "
+            "(stimulus.cadence_s)"
+        )
+        return Notice(AlarmKind.STIMULUS_MISSING, True, at_s, message=message)

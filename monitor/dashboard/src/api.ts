@@ -1,0 +1,72 @@
+// The REST calls of the page. Addresses are relative to the page's own, wherever it is served.
+
+import type { CaseInfo, Waveforms } from "./contract.ts";
+
+const PATIENCE_MS = 4000;
+
+function address(path: string): URL {
+  return new URL(`api/v1/${path}`, document.baseURI);
+}
+
+/** The address of the live feed, taken up after event `since`, or from a snapshot. */
+export function feedAddress(since: number | null): URL {
+  const url = address("live");
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  url.searchParams.set("waveforms", "1");
+  if (since !== null) url.searchParams.set("since", String(since));
+  return url;
+}
+
+async function call<Body>(path: string, init?: RequestInit): Promise<Body> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const answer = await fetch(address(path), { ...init, signal, cache: "no-store" });
+  if (!answer.ok) {
+    const body = (await answer.json().catch(() => null)) as { detail?: unknown } | null;
+    const detail = body?.detail;
+    throw new Error(typeof detail === "string" ? detail : `the monitor answered ${answer.status}`);
+  }
+  return (await answer.json()) as Body;
+}
+
+function post(path: string, body: object): Promise<unknown> {
+  return call(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+export function fetchCase(): Promise<CaseInfo> {
+  return call("case");
+}
+
+/** JSON has no NaN: where a sample is missing it says null. */
+function microvolts(samples: (number | null)[]): Float32Array {
+  return Float32Array.from(samples, (uv) => uv ?? NaN);
+}
+
+/** The sweeps of one trial as measured. */
+export async function fetchWaveforms(trial: number): Promise<Waveforms> {
+  const body = await call<{
+    fs_hz: number;
+    stimulus_index: number;
+    channels: string[];
+    samples_uv: (number | null)[][];
+  }>(`trials/${trial}/waveform`);
+  const sweeps_uv = new Map(
+    body.channels.map((channel, row) => [channel, microvolts(body.samples_uv[row] ?? [])]),
+  );
+  return { trial, fs_hz: body.fs_hz, stimulus_index: body.stimulus_index, sweeps_uv };
+}
+
+export function acknowledge(alarmId: number, by: string): Promise<unknown> {
+  return post(`alarms/${alarmId}/acknowledge`, { by });
+}
+
+export function annotate(text: string, by: string): Promise<unknown> {
+  return post("annotations", { text, by });
+}
+
+export function pauseAudio(seconds: number, by: string): Promise<unknown> {
+  return post("audio-pause", { seconds, by });
+}

@@ -1,0 +1,84 @@
+import type { Alarm } from "../contract.ts";
+import type { ViewState } from "../state.ts";
+import {
+  PRIORITY_MARK,
+  alarmPercent,
+  channelWords,
+  clock,
+  kindWords,
+  stateWords,
+} from "../view.ts";
+import { AcknowledgeButton, needsAcknowledging } from "./acknowledge.tsx";
+import type { Operator } from "./operator.tsx";
+
+interface Props {
+  state: ViewState;
+  alarms: { open: Alarm[]; resolved: Alarm[] };
+  operator: Operator;
+}
+
+/** Resolved alarms kept in sight; all of them stay in the log and in the record. */
+const RESOLVED_SHOWN = 20;
+
+export function AlarmList({ state, alarms, operator }: Props) {
+  const { open, resolved } = alarms;
+  return (
+    <section class="panel alarms">
+      <h2>
+        Alarms <small>{open.length} open</small>
+        <button type="button" class="plain operator" onClick={operator.change}>
+          {operator.initials === "" ? "who are you?" : `operator ${operator.initials}`}
+        </button>
+      </h2>
+      <ol>
+        {open.length + resolved.length === 0 && <li class="none">none so far</li>}
+        {[...open, ...resolved.slice(0, RESOLVED_SHOWN)].map((alarm) => (
+          <li
+            key={alarm.id}
+            class="alarm"
+            data-alarm={alarm.id}
+            data-priority={alarm.priority}
+            data-state={alarm.state}
+          >
+            <span class="mark">{PRIORITY_MARK[alarm.priority]}</span>
+            <div>
+              <strong>
+                {channelWords(state, alarm.channel, alarm.muscle) || kindWords(alarm.kind)}
+              </strong>
+              {alarm.channel !== "" && <span>{kindWords(alarm.kind)}</span>}
+              <span class="life">
+                {stateWords(alarm)} ·{" "}
+                {alarm.resolved_s === null
+                  ? `since ${clock(alarm.raised_s)}`
+                  : `${clock(alarm.raised_s)}–${clock(alarm.resolved_s)}`}
+                {alarm.class === "technical" && " · technical"}
+                {alarm.scope === "global" && " · all muscles"}
+              </span>
+              {alarm.state !== "resolved" && <Rule text={alarm.rule} />}
+            </div>
+            <Percent value={alarmPercent(state, alarm)} />
+            {needsAcknowledging(alarm) && <AcknowledgeButton alarm={alarm} operator={operator} />}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function Rule({ text }: { text: string }) {
+  return (
+    <span class="rule" title={text}>
+      {text}
+    </span>
+  );
+}
+
+function Percent({ value }: { value: number | null }) {
+  if (value === null) return null;
+  return (
+    <b class="percent">
+      {Math.round(value)}
+      <small> %</small>
+    </b>
+  );
+}

@@ -1,0 +1,104 @@
+import type { Alarm, Channel } from "../contract.ts";
+import type { ViewState } from "../state.ts";
+import {
+  PRIORITY_MARK,
+  baselineOf,
+  cellWords,
+  channelAlarm,
+  channelWords,
+  lastTrial,
+  microvolts,
+  muscleRows,
+} from "../view.ts";
+import { Sweep } from "./sweep.tsx";
+import { Trend } from "./trend.tsx";
+
+/** Rows that leave room for figures under one another; more are shown in a denser form. */
+const ROOMY_ROWS = 5;
+
+interface Props {
+  state: ViewState;
+  open: readonly Alarm[];
+}
+
+/** Every muscle, left and right side by side, and under each side its trend over the case. */
+export function Muscles({ state, open }: Props) {
+  const rows = muscleRows(state.channels);
+  const columns = [0, 1].map((column) =>
+    rows.flatMap((row) => (row.cells[column] ? [row.cells[column]] : [])),
+  );
+  return (
+    <section class="muscles" data-dense={rows.length > ROOMY_ROWS}>
+      <div class="cells">
+        {rows.flatMap((row, at) =>
+          row.cells.map((channel, column) =>
+            channel === null ? (
+              <div class="cell empty" key={`${at} ${column}`} />
+            ) : (
+              <Cell key={channel.channel} state={state} channel={channel} open={open} />
+            ),
+          ),
+        )}
+      </div>
+      <div class="trends">
+        {columns.map((channels, column) => (
+          <Trend key={column} state={state} channels={channels} open={open} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Cell({ state, channel, open }: Props & { channel: Channel }) {
+  const trial = lastTrial(state);
+  const row = trial?.channels.find((c) => c.channel === channel.channel) ?? null;
+  const baseline = baselineOf(state, channel.channel);
+  const alarm = channelAlarm(open, channel.channel);
+  const words = cellWords(row, baseline, state.caseInfo?.baseline_usable ?? 0);
+  const percent = row?.comparable ? row.percent_of_baseline : null;
+  return (
+    <div
+      class="cell"
+      data-channel={channel.channel}
+      data-priority={alarm?.priority ?? "none"}
+      data-alarm-state={alarm?.state ?? "none"}
+    >
+      <h3>
+        {channelWords(state, channel.channel, channel.muscle)}
+        {alarm !== null && <span class="mark"> {PRIORITY_MARK[alarm.priority]}</span>}
+      </h3>
+      {state.caseInfo !== null && (
+        <Sweep
+          info={state.caseInfo}
+          trial={trial}
+          row={row}
+          baseline={baseline}
+          waveforms={state.waveforms}
+        />
+      )}
+      <div class="figures" data-tone={words.tone}>
+        {percent !== null && (
+          <p class="percent" data-low={percent <= (state.caseInfo?.alarm_percent ?? 0)}>
+            {Math.round(percent)}
+            <small> %</small>
+          </p>
+        )}
+        {words.headline !== "" && <p class="headline">{words.headline}</p>}
+        {row?.status === "response" && row.amplitude_uv !== null && (
+          <p class="amplitude">
+            {microvolts(row.amplitude_uv)} <small>µV</small>
+            {row.onset_ms !== null && (
+              <>
+                {" "}
+                <span class="onset">
+                  {row.onset_ms.toFixed(1)} <small>ms</small>
+                </span>
+              </>
+            )}
+          </p>
+        )}
+        {words.detail !== "" && <p class="detail">{words.detail}</p>}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,139 @@
+"""The thread behind each writer of the case folder: it stores what is handed over, in order.
+
+The data path hands over and goes on. What waits is bounded; a full queue sheds the newest, counted,
+or, for a replay, makes the data path wait. A disk that refuses is tried again until it takes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from monitor.types import MonitorError
+
+RETRY_S = 0.25
+CLOSE_S = 10.0
+
+Item = TypeVar("Item")
+
+
+class StoringThread(ABC, Generic[Item]):
+    """A bounded queue and the thread that empties it. A context manager.
+
+    Leaving it stores what is queued, and raises where that can't be done: what is lost must not be
+    lost in silence.
+
+    Raises:
+        MonitorError: (on leaving) entries could not be stored; not where another error is on its
+            way already.
+    """
+
+    def __init__(self, path: Path, *, room: int, wait_for_room: bool) -> None:
+        """Prepare to write ``path``; ``room`` is how many items may wait."""
+        self.path = path
+        self._room = room
+        self._wait_for_room = wait_for_room
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[float, Item]] = deque()
+        self._taken = 0
+        self._stored = 0
+        self._shed = 0
+        self._refusals = 0
+        self._refused = ""
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=path.name, daemon=True)
+
+    # ------------------------------------------------------------------ what a writer is made of
+
+    @abstractmethod
+    def _store(self, items: list[Item]) -> None:
+        """Make items durable, all or none; may raise ``OSError`` or ``sqlite3.Error``."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let go of the file: the thread has ended."""
+
+    def _rest(self) -> None:
+        """Everything is stored and nothing has come for a moment: time to tidy up."""
+
+    rest_after_s: float | None = None
+    """How long after storing :meth:`_rest` is due; None: there is nothing to tidy."""
+
+    # ------------------------------------------------------------------ the queue
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(CLOSE_S)
+        if not self._thread.is_alive():
+            self._close()
+        with self._changed:
+            left, why = len(self._waiting), self._refused or "the disk does not follow"
+        if left and error is None:
+            raise MonitorError(f"{self.path.name}: {left} entries not stored: {why}")
+
+    def _queue(self, item: Item) -> bool:
+        """Queue one item, with the lock held; False: there was no room, it is shed."""
+        if len(self._waiting) >= self._room:
+            if not self._wait_for_room:
+                self._shed += 1
+                return False
+            self._changed.wait_for(lambda: len(self._waiting) < self._room)
+        self._taken += 1
+        self._waiting.append((time.monotonic(), item))
+        self._changed.notify_all()
+        return True
+
+    def _run(self) -> None:
+        tidy = True
+        while True:
+            with self._changed:
+                woken = self._changed.wait_for(
+                    lambda: bool(self._waiting) or self._closing,
+                    None if tidy else self.rest_after_s,
+                )
+                items = [item for _, item in self._waiting]
+                closing = self._closing
+            if items:
+                tidy = False
+                if not self._try(items) and closing:
+                    return
+            elif not woken:
+                self._rest()
+                tidy = True
+            elif closing:
+                return
+
+    def _try(self, items: list[Item]) -> bool:
+        try:
+            self._store(items)
+        except (OSError, sqlite3.Error) as error:
+            with self._changed:
+                self._refusals += 1
+                self._refused = getattr(error, "strerror", None) or str(error)
+                # They stay queued; until the disk takes them a fault stands that people see.
+                self._changed.wait_for(lambda: self._closing, RETRY_S)
+            return False
+        with self._changed:
+            self._refused = ""
+            for _ in items:
+                self._waiting.popleft()
+            self._stored += len(items)
+            self._changed.notify_all()
+        return True

@@ -1,0 +1,223 @@
+"""The network that measures along: one batch a trial, muscles in channel order. PURE.
+
+The model comes in as bytes (:mod:`monitor.load_network` reads the file); onnxruntime runs it on one
+core, in one thread, so that the same windows give the same answers. The file carries what it needs
+to be used rightly: its scale, where its window starts, and a few *golden* sweeps with the answers
+that they gave where it was exported. A processor or a runtime that answers them otherwise is found
+before a case starts.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
+
+from monitor.measure.resample import NETWORK_SAMPLES
+from monitor.types import Float32Array, FloatArray, MonitorError
+
+INPUT = "sweep"
+OUTPUTS = ("amplitude_uv", "onset_ms", "duration_ms", "artefact", "response")
+#: How far a golden answer may be off. Between processors a value may fall to the other side of a
+#: rounding step of the eight-bit part; a saturating kernel or a mixed-up output is off by more.
+AMPLITUDE_TOLERANCE = 0.02
+LATENCY_TOLERANCE_MS = 0.25
+PROBABILITY_TOLERANCE = 0.02
+
+#: What onnxruntime raises for bytes that are no model, or one that it can't run; they share no base
+#: but Exception.
+_REFUSALS = (
+    ort_state.Fail,
+    ort_state.InvalidArgument,
+    ort_state.InvalidGraph,
+    ort_state.InvalidProtobuf,
+    ort_state.NotImplemented,
+    ort_state.RuntimeException,
+)
+
+
+class ModelFault(MonitorError):
+    """The network's file can't be used, or it answers its own golden sweeps wrongly."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkOutput:
+    """Answers for k windows, each (k,) float64.
+
+    ``onset_from_last_ms`` counts from the last pulse; ``amplitude_uv`` is peak to peak. Amplitude,
+    onset and duration mean something only where there is a response.
+    """
+
+    amplitude_uv: FloatArray
+    onset_from_last_ms: FloatArray
+    duration_ms: FloatArray
+    artefact_probability: FloatArray
+    response_probability: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Golden:
+    """Windows (g, 500) in uV and the answers to them, (g, 5) in the order of :data:`OUTPUTS`."""
+
+    windows_uv: Float32Array
+    answers: FloatArray
+
+
+class Network:
+    """A network ready to run. Build it with :meth:`from_bytes`.
+
+    Attributes:
+        name: the model's name, version: its version.
+        sha256: of the file, in hex.
+        scale_uv: what microvolts are divided by before the network.
+        window_offset_ms: where the window of 500 samples starts, from the last pulse.
+        golden: sweeps with known answers.
+    """
+
+    __slots__ = (
+        "_session",
+        "golden",
+        "name",
+        "scale_uv",
+        "sha256",
+        "version",
+        "window_offset_ms",
+    )
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        *,
+        name: str,
+        version: str,
+        sha256: str,
+        scale_uv: float,
+        window_offset_ms: float,
+        golden: Golden,
+    ) -> None:
+        self._session = session
+        self.name = name
+        self.version = version
+        self.sha256 = sha256
+        self.scale_uv = scale_uv
+        self.window_offset_ms = window_offset_ms
+        self.golden = golden
+
+    @classmethod
+    def from_bytes(cls, model: bytes) -> Network:
+        """Build a network from the contents of its file.
+
+        Raises:
+            ModelFault: not an ONNX model, other inputs or outputs than the contract's, or metadata
+                that is missing or can't be read.
+        """
+        sha256 = hashlib.sha256(model).hexdigest()
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.use_deterministic_compute = True
+        try:
+            session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except _REFUSALS as error:
+            line = str(error).strip().splitlines()[0]
+            raise ModelFault(f"network {sha256[:12]}: not a usable ONNX model: {line}") from None
+        inputs = tuple(node.name for node in session.get_inputs())
+        outputs = tuple(node.name for node in session.get_outputs())
+        if inputs != (INPUT,) or set(OUTPUTS) - set(outputs):
+            raise ModelFault(
+                f"network {sha256[:12]}: takes {', '.join(inputs)} and gives {', '.join(outputs)}, "
+                f"expected {INPUT} and {', '.join(OUTPUTS)}"
+            )
+        metadata = session.get_modelmeta().custom_metadata_map
+        try:
+            return cls(
+                session,
+                name=metadata["name"],
+                version=metadata["version"],
+                sha256=sha256,
+                scale_uv=float(metadata["scale_uv"]),
+                window_offset_ms=float(metadata["window_offset_ms"]),
+                golden=golden_from_json(metadata["golden"]),
+            )
+        except KeyError as error:
+            raise ModelFault(f"network {sha256[:12]}: metadata {error} is missing") from None
+        except ValueError as error:
+            raise ModelFault(f"network {sha256[:12]}: metadata can't be read: {error}") from None
+
+    def __call__(self, windows_uv: Float32Array) -> NetworkOutput:
+        """Answer k windows at once.
+
+        Args:
+            windows_uv: (k, 500) float32 in uV, as ``resample.network_window`` gives them.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if windows_uv.ndim != 2 or windows_uv.shape[1] != NETWORK_SAMPLES:
+            raise ValueError(f"expected (k, {NETWORK_SAMPLES}) windows, got {windows_uv.shape}")
+        sweep = windows_uv[:, None, :] * np.float32(1.0 / self.scale_uv)
+        answers = self._session.run(list(OUTPUTS), {INPUT: sweep.astype(np.float32, copy=False)})
+        amplitude, onset, duration, artefact, response = (
+            np.asarray(answer, dtype=np.float64).reshape(-1) for answer in answers
+        )
+        return NetworkOutput(amplitude, onset, duration, artefact, response)
+
+    def verify(self) -> None:
+        """Answer the golden sweeps and compare. Call it once, before a case starts.
+
+        Raises:
+            ModelFault: an answer lies outside the tolerance.
+        """
+        got = self(self.golden.windows_uv)
+        table = np.stack(
+            [
+                got.amplitude_uv,
+                got.onset_from_last_ms,
+                got.duration_ms,
+                got.artefact_probability,
+                got.response_probability,
+            ],
+            axis=1,
+        )
+        expected = self.golden.answers
+        allowed = np.empty_like(expected)
+        allowed[:, 0] = AMPLITUDE_TOLERANCE * np.maximum(expected[:, 0], 1.0)
+        allowed[:, 1:3] = LATENCY_TOLERANCE_MS
+        allowed[:, 3:] = PROBABILITY_TOLERANCE
+        # Written so that a NaN counts as wrong.
+        wrong = np.argwhere(~(np.abs(table - expected) <= allowed))
+        if wrong.size:
+            row, column = wrong[0]
+            raise ModelFault(
+                f"network {self.name} {self.version} {self.sha256[:12]}: golden sweep {row} gives "
+                f"{OUTPUTS[column]} {table[row, column]:.6g}, not {expected[row, column]:.6g}"
+            )
+
+
+def golden_to_json(golden: Golden) -> str:
+    """Write golden sweeps as text: base64 of little-endian float32, answers as numbers."""
+    packed = base64.b64encode(golden.windows_uv.astype("<f4").tobytes()).decode("ascii")
+    return json.dumps({"windows_uv": packed, "answers": golden.answers.tolist()})
+
+
+def golden_from_json(text: str) -> Golden:
+    """Read what :func:`golden_to_json` wrote.
+
+    Raises:
+        ValueError: not that.
+    """
+    decoded = json.loads(text)
+    if not isinstance(decoded, dict) or not {"windows_uv", "answers"} <= decoded.keys():
+        raise ValueError("golden sweeps need windows_uv and answers")
+    raw = base64.b64decode(decoded["windows_uv"], validate=True)
+    windows_uv = np.frombuffer(raw, "<f4").astype(np.float32).reshape(-1, NETWORK_SAMPLES)
+    answers = np.asarray(decoded["answers"], dtype=np.float64)
+    if windows_uv.shape[0] == 0 or answers.shape != (windows_uv.shape[0], len(OUTPUTS)):
+        raise ValueError(f"{windows_uv.shape[0]} golden sweeps with answers {answers.shape}")
+    return Golden(windows_uv, answers)

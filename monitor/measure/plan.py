@@ -1,0 +1,172 @@
+"""Where everything lies in a sweep: computed once for sweeps of one shape, used for every trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, floor
+from typing import Literal
+
+import numpy as np
+
+from monitor.types import FloatArray
+
+#: A response is over by then (late polyphasic parts of leg muscles reach 60 ms, foot 80): what lies
+#: outside serves as the sample of mains and drift. From the last pulse.
+RESPONSE_END_MS = 80.0
+#: Kept clear of the stimulus, before it.
+GUARD_MS = 1.0
+#: Noise is estimated on at most this much, the part next to the stimulus.
+NOISE_SPAN_MS = 100.0
+#: Less than this before the stimulus is not a sample of noise: the sweep's end is taken instead.
+MIN_NOISE_MS = 15.0
+#: The clean part must hold this many periods of the mains for a fit.
+MIN_MAINS_PERIODS = 2.5
+#: With nothing clean before the stimulus the fit extrapolates, and what it took from noise it would
+#: bring into the response: fewer harmonics then, and only where mains is nearly all there is.
+MIN_MAINS_PERIODS_ONE_SIDED = 3.0
+MAINS_HARMONICS_ONE_SIDED = 3
+MIN_MAINS_SHARE_ONE_SIDED = 0.9
+#: Found on both sides, the mains is removed where it holds this share of the clean part's variance
+#: (noise alone: under 0.08 in 99 % of sweeps of 5 to 10 periods).
+MIN_MAINS_SHARE = 0.15
+MAINS_HARMONICS = 7
+
+MAINS_CHOICES_HZ = (50.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MainsFit:
+    """Least-squares fit of a mains frequency, its harmonics and a slow drift on the clean part.
+
+    ``project`` (p, clean) gives the coefficients; ``waves`` (p - drift terms, n) rebuild the mains
+    alone over the whole sweep; ``basis`` (p, clean) rebuilds everything on the clean part.
+    """
+
+    mains_hz: float
+    min_share: float
+    project: FloatArray
+    basis: FloatArray
+    waves: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepPlan:
+    """Indices and fits for sweeps of one shape. All ranges are [start, stop) in samples.
+
+    ``blanks``: one range a pulse, merged where they touch; ``clean``: indices outside artefact and
+    response; ``drift_*``: the resting level there; ``noise``: the range that noise is estimated on
+    and ``noise_source``, where it lies; ``last_pulse_ms``: from the first; ``search_start``: first
+    sample after the last blank.
+    """
+
+    fs_hz: float
+    n_samples: int
+    stimulus_index: int
+    pulses_ms: tuple[float, ...]
+    blanks: tuple[tuple[int, int], ...]
+    search_start: int
+    noise: tuple[int, int]
+    noise_source: Literal["pre", "tail"]
+    clean: np.ndarray[tuple[int], np.dtype[np.intp]]
+    drift_basis: FloatArray
+    drift_project: FloatArray
+    mains: tuple[MainsFit, ...]
+
+    @property
+    def last_pulse_ms(self) -> float:
+        return self.pulses_ms[-1]
+
+    def sample_at_ms(self, latency_ms: float) -> int:
+        """Index of the first sample at or after ``latency_ms`` from the stimulus sample."""
+        return self.stimulus_index + ceil(latency_ms * self.fs_hz / 1e3 - 1e-9)
+
+
+@lru_cache(maxsize=32)
+def plan_sweeps(
+    fs_hz: float,
+    n_samples: int,
+    stimulus_index: int,
+    pulses_ms: tuple[float, ...] = (0.0,),
+    blank_before_ms: float = 0.5,
+    blank_after_ms: float = 4.0,
+) -> SweepPlan:
+    """Plan for sweeps of ``n_samples`` at ``fs_hz`` with the first pulse at ``stimulus_index``."""
+    per_ms = fs_hz / 1e3
+    blanks: list[tuple[int, int]] = []
+    for pulse_ms in pulses_ms:
+        at = stimulus_index + pulse_ms * per_ms
+        start = max(0, floor(at - blank_before_ms * per_ms))
+        # One sample more: the pulse lies anywhere within a sample of its index.
+        stop = min(n_samples, ceil(at + blank_after_ms * per_ms) + 1)
+        if blanks and start <= blanks[-1][1]:
+            blanks[-1] = (blanks[-1][0], max(stop, blanks[-1][1]))
+        elif start < stop:
+            blanks.append((start, stop))
+    before = max(0, floor(stimulus_index - GUARD_MS * per_ms))
+    after = min(n_samples, ceil(stimulus_index + (pulses_ms[-1] + RESPONSE_END_MS) * per_ms))
+    clean = np.concatenate([np.arange(before), np.arange(after, n_samples)]).astype(np.intp)
+    noise, source = _noise_range(before, after, n_samples, per_ms, blanks)
+    drift = _drift_terms(n_samples, fs_hz)
+    return SweepPlan(
+        fs_hz=fs_hz,
+        n_samples=n_samples,
+        stimulus_index=stimulus_index,
+        pulses_ms=pulses_ms,
+        blanks=tuple(blanks),
+        search_start=blanks[-1][1] if blanks else stimulus_index,
+        noise=noise,
+        noise_source=source,
+        clean=clean,
+        drift_basis=np.ascontiguousarray(drift[:, clean]),
+        drift_project=np.ascontiguousarray(np.linalg.pinv(drift[:, clean].T)),
+        mains=_mains_fits(n_samples, fs_hz, clean, before == 0, drift),
+    )
+
+
+def _noise_range(
+    before: int, after: int, n_samples: int, per_ms: float, blanks: list[tuple[int, int]]
+) -> tuple[tuple[int, int], Literal["pre", "tail"]]:
+    if before >= MIN_NOISE_MS * per_ms:
+        return (max(0, before - floor(NOISE_SPAN_MS * per_ms)), before), "pre"
+    # No usable part before the stimulus: the end of the sweep, where the response is over; a sweep
+    # that ends sooner gives its last quarter, and the result says where its noise comes from.
+    start = after if n_samples - after >= MIN_NOISE_MS * per_ms else n_samples - n_samples // 4
+    start = max(start, blanks[-1][1] if blanks else 0)
+    return (min(start, n_samples - 1), n_samples), "tail"
+
+
+def _drift_terms(n_samples: int, fs_hz: float) -> FloatArray:
+    """Offset, slope, curvature: fitted beside the mains so that drift is not taken for mains."""
+    position = np.linspace(-1.0, 1.0, n_samples)
+    return np.stack([np.ones(n_samples), position, position**2 - 1 / 3])
+
+
+def _mains_fits(
+    n_samples: int,
+    fs_hz: float,
+    clean: np.ndarray[tuple[int], np.dtype[np.intp]],
+    one_sided: bool,
+    drift: FloatArray,
+) -> tuple[MainsFit, ...]:
+    t_s = np.arange(n_samples) / fs_hz
+    periods = MIN_MAINS_PERIODS_ONE_SIDED if one_sided else MIN_MAINS_PERIODS
+    harmonics = MAINS_HARMONICS_ONE_SIDED if one_sided else MAINS_HARMONICS
+    fits = []
+    for mains_hz in MAINS_CHOICES_HZ:
+        if clean.size / fs_hz < periods / mains_hz:
+            continue
+        orders = [h for h in range(1, harmonics + 1) if h * mains_hz < 0.45 * fs_hz]
+        phase = 2 * np.pi * mains_hz * np.outer(orders, t_s)
+        waves = np.concatenate([np.cos(phase), np.sin(phase)])
+        basis = np.concatenate([drift, waves])[:, clean]
+        fits.append(
+            MainsFit(
+                mains_hz=mains_hz,
+                min_share=MIN_MAINS_SHARE_ONE_SIDED if one_sided else MIN_MAINS_SHARE,
+                project=np.ascontiguousarray(np.linalg.pinv(basis.T)),
+                basis=np.ascontiguousarray(basis),
+                waves=np.ascontiguousarray(waves),
+            )
+        )
+    return tuple(fits)

@@ -1,0 +1,281 @@
+"""Replays a recording: one timeline of chunks, markers, clock offsets and ticks, at any speed.
+
+The timeline depends on the recording and the chunk size alone. Speed decides only *when* an item
+is handed over, so that a replay at full speed and one in real time are the same case.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from monitor.sources.base import Item
+from monitor.types import (
+    Chunk,
+    ClockOffset,
+    Float32Array,
+    FloatArray,
+    Marker,
+    MonitorError,
+    StreamInfo,
+    Tick,
+)
+
+#: Ticks are 50 ms apart; k / 20 is exact where k * 0.05 isn't.
+TICKS_PER_S = 20
+CHUNK_S = 0.02
+
+#: A hole in a recording longer than this is not waited for: ticks run on for so long, then the
+#: next item follows. (A device whose clock restarts can leave a hole of years.)
+LONGEST_HOLE_S = 60.0
+
+#: At full speed a read gives this many items at most, so that a reader stays in control.
+BATCH = 64
+
+TimedItem = tuple[float, Item]
+
+
+class Recording(Protocol):
+    """A recorded EMG stream with its markers. Samples are read on demand, never all at once."""
+
+    @property
+    def info(self) -> StreamInfo: ...
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+    @property
+    def n_samples(self) -> int: ...
+
+    @property
+    def segments(self) -> Sequence[tuple[int, int]]:
+        """(index, sample counter) wherever contiguous samples start; the first is (0, 0)."""
+
+    @property
+    def markers_name(self) -> str:
+        """Name of the marker stream, empty where there is none."""
+
+    @property
+    def markers(self) -> Sequence[Marker]:
+        """In the order in which they came."""
+
+    @property
+    def marker_arrival_s(self) -> FloatArray:
+        """When each marker came, on the recording machine's clock; never decreasing."""
+
+    @property
+    def offsets(self) -> Sequence[ClockOffset]:
+        """In time order."""
+
+    def samples_uv(self, start: int, stop: int) -> Float32Array:
+        """Samples ``start`` to ``stop`` (exclusive), (n, channels) microvolts."""
+
+    def t_lsl(self, start: int, stop: int) -> FloatArray:
+        """Their stamps as the device gave them, (n,)."""
+
+    def arrival_s(self, indices: Sequence[int]) -> FloatArray:
+        """When these samples came, on the recording machine's clock; never decreasing."""
+
+    def close(self) -> None: ...
+
+
+def timeline(recording: Recording, chunk_samples: int) -> Iterator[TimedItem]:
+    """Everything in a recording with the time at which it is due, in time order.
+
+    A chunk is due at its last sample; a marker just after the chunk that contains its time; ticks
+    every 50 ms from the first sample on.
+    """
+    edges = sorted(
+        {*range(0, recording.n_samples, chunk_samples), *(i for i, _ in recording.segments)}
+        - {recording.n_samples}
+    )
+    ends = [*edges[1:], recording.n_samples] if edges else []
+    chunk_begin = recording.arrival_s(edges) - 1.0 / recording.info.fs_hz
+    chunk_due = recording.arrival_s([end - 1 for end in ends])
+    arrived = recording.marker_arrival_s
+    marker_due = arrived.copy()
+    containing = np.searchsorted(chunk_due, arrived)
+    inside = containing < len(edges)
+    inside[inside] = chunk_begin[containing[inside]] < arrived[inside]
+    marker_due[inside] = chunk_due[containing[inside]]
+
+    # The second figure orders what is due at the same time: offset, chunk, marker.
+    Ranked = tuple[float, int, int, Item]
+
+    def chunks() -> Iterator[Ranked]:
+        segment = 0
+        for k, (start, stop) in enumerate(zip(edges, ends, strict=True)):
+            while (
+                segment + 1 < len(recording.segments)
+                and recording.segments[segment + 1][0] <= start
+            ):
+                segment += 1
+            index, counter = recording.segments[segment]
+            chunk = Chunk(
+                counter + start - index,
+                recording.samples_uv(start, stop),
+                recording.t_lsl(start, stop),
+            )
+            yield float(chunk_due[k]), 1, k, chunk
+
+    offsets: list[Ranked] = [(o.t_lsl, 0, k, o) for k, o in enumerate(recording.offsets)]
+    markers: list[Ranked] = [
+        (float(due), 2, k, m)
+        for k, (due, m) in enumerate(zip(marker_due, recording.markers, strict=True))
+    ]
+    begin_s = float(recording.arrival_s([0])[0]) if edges else None
+    merged = heapq.merge(offsets, chunks(), markers)
+    yield from with_ticks(((due, item) for due, _, _, item in merged), begin_s)
+
+
+def with_ticks(items: Iterator[TimedItem], begin_s: float | None = None) -> Iterator[TimedItem]:
+    """Add ticks at ``begin_s`` (the first item, if None) + k * 50 ms, whatever the items are.
+
+    A tick that coincides with items comes after them. A hole beyond :data:`LONGEST_HOLE_S` is
+    shortened to that: its later ticks are left out and everything after it is due that much sooner.
+    """
+    k = 1
+    skipped_s = 0.0
+    previous_s = begin_s
+    for due_s, item in items:
+        if begin_s is None:
+            begin_s = due_s
+        previous_s = due_s if previous_s is None else previous_s
+        stop_s = min(due_s, previous_s + LONGEST_HOLE_S)
+        while (at_s := begin_s + k / TICKS_PER_S) < stop_s:
+            yield at_s - skipped_s, Tick(at_s)
+            k += 1
+        if due_s > stop_s:
+            skipped_s += due_s - stop_s
+            k = int((due_s - begin_s) * TICKS_PER_S) + 1
+        yield due_s - skipped_s, item
+        previous_s = max(previous_s, due_s)
+    if begin_s is not None and previous_s is not None:
+        while (at_s := begin_s + k / TICKS_PER_S) <= previous_s:
+            yield at_s - skipped_s, Tick(at_s)
+            k += 1
+
+
+class Pace:
+    """Holds a timeline back to ``speed`` times real time, against a monotonic clock.
+
+    ``clock`` and ``sleep`` may be given, so that a test need not wait.
+    """
+
+    def __init__(
+        self,
+        speed: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._speed = speed
+        self._clock = clock
+        self._sleep = sleep
+        self._origin_s: float | None = None
+
+    def wait(self, due_s: float, at_most_s: float) -> bool:
+        """Wait until recording time ``due_s`` is due; False where ``at_most_s`` wasn't enough."""
+        now_s = self._clock()
+        if self._origin_s is None:
+            self._origin_s = now_s - due_s / self._speed
+        wait_s = self._origin_s + due_s / self._speed - now_s
+        if wait_s > 0 and at_most_s > 0:
+            self._sleep(min(wait_s, at_most_s))
+        return wait_s <= at_most_s
+
+
+class TimelineReader:
+    """Reads a timeline, batch by batch; the common half of recorded and simulated sources."""
+
+    def __init__(self, items: Iterator[TimedItem], pace: Pace | None) -> None:
+        self._items = items
+        self._pace = pace
+        self._next = next(items, None)
+
+    @property
+    def exhausted(self) -> bool:
+        return self._next is None
+
+    def read(self, timeout_s: float) -> list[Item]:
+        """Items that are due; waits up to ``timeout_s`` for the first."""
+        taken: list[Item] = []
+        while self._next is not None and len(taken) < BATCH:
+            due_s, item = self._next
+            if self._pace and not self._pace.wait(due_s, 0.0 if taken else max(timeout_s, 0.0)):
+                break
+            taken.append(item)
+            self._next = next(self._items, None)
+        return taken
+
+
+def checked_speed(speed: float | None) -> float | None:
+    """Refuse a speed that would stand still or run backwards.
+
+    Raises:
+        MonitorError: ``speed`` isn't a positive number.
+    """
+    if speed is not None and not 0 < speed < float("inf"):
+        raise MonitorError(f"speed {speed:g}: must be a positive number (or max)")
+    return speed
+
+
+class RecordingSource:
+    """A :class:`~monitor.sources.base.Source` over any :class:`Recording`."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        speed: float | None = None,
+        chunk_samples: int | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """``pace`` stands in for the real clock at ``speed``.
+
+        Raises:
+            MonitorError: ``speed`` or ``chunk_samples`` isn't positive.
+        """
+        if chunk_samples is None:
+            chunk_samples = max(1, round(CHUNK_S * recording.info.fs_hz))
+        if chunk_samples < 1:
+            raise MonitorError(f"chunk_samples {chunk_samples}: must be at least 1")
+        self._recording = recording
+        self._chunk_samples = chunk_samples
+        speed = checked_speed(speed)
+        self._pace = pace if pace is not None or speed is None else Pace(speed)
+        self._reader: TimelineReader | None = None
+
+    @property
+    def info(self) -> StreamInfo:
+        return self._recording.info
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._recording.warnings
+
+    @property
+    def exhausted(self) -> bool:
+        return self._reader is not None and self._reader.exhausted
+
+    def __enter__(self) -> Self:
+        items = timeline(self._recording, self._chunk_samples)
+        self._reader = TimelineReader(items, self._pace)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._recording.close()
+
+    def read(self, timeout_s: float) -> list[Item]:
+        if self._reader is None:
+            raise RuntimeError("enter the source before reading from it")
+        return self._reader.read(timeout_s)

@@ -1,0 +1,236 @@
+"""The baseline of one muscle under one stimulation setting: learned, or set by an operator.
+
+Accepted trials are those with a judgement on the muscle (``response`` or ``no_response``), in
+order; the baseline is the median of the accepted *responses*, as is common practice for
+transcranial MEPs: single sweeps vary by a quarter to a half, the median of several is stable.
+
+The rules, with the defaults of ``[track]``:
+
+- Learning looks at a window: the last 10 accepted trials (``baseline_frozen``; longer only where
+  ``baseline_usable`` responses at the required share need more room).
+- *Usable* once the window holds 5 responses (``baseline_usable``) that make up at least 80 %
+  (``baseline_response_share``) of it. From then on nothing withdraws it: responses that vanish
+  after five good ones are a loss to alarm on, not a reason to stop comparing.
+- Responses whose upper quartile is more than 4 times the lower one (``baseline_spread_max``; a hand
+  muscle at rest has 1.9) make no baseline: what changes that much has no percent.
+- *Unreliable* once the window is full and still not usable. It moves on with every accepted trial
+  and the same rule makes the baseline usable when the muscle answers again.
+- *Frozen* at the 10th response (``baseline_frozen``). Until then every response enters, a single
+  one beyond the criterion too: to leave the low ones out would raise the baseline of a muscle that
+  varies much. From the second one of the same loss on they stay out (the tracker sees to it): a
+  loss that comes this early must not be learned, and so clear itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.config import TrackSection
+from monitor.types import (
+    Baseline,
+    BaselineState,
+    Channel,
+    Float32Array,
+    Measurement,
+    Status,
+)
+
+_COMPARED_WITH = frozenset({BaselineState.USABLE, BaselineState.FROZEN})
+
+
+def is_accepted(measurement: Measurement) -> bool:
+    """Whether the trial says something of the muscle: a measured response, or none."""
+    if measurement.status is Status.RESPONSE:
+        return measurement.amplitude_uv is not None
+    return measurement.status is Status.NO_RESPONSE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Accepted:
+    """What learning keeps of an accepted trial; ``amplitude_uv`` is None without a response."""
+
+    trial: int
+    amplitude_uv: float | None = None
+    onset_ms: float | None = None
+    sweep_uv: Float32Array | None = None
+    phases: int | None = None
+
+
+class BaselineLearner:
+    """The baseline of one (setting, channel), its learning and its history.
+
+    Every change gives a new :class:`~monitor.types.Baseline`; it keeps its ``id`` while it learns
+    and gets the next of ``ids`` when an operator sets it anew.
+    """
+
+    def __init__(
+        self, setting: str, channel: Channel, track: TrackSection, ids: Iterator[int]
+    ) -> None:
+        self._setting = setting
+        self.channel = channel
+        self._track = track
+        self._ids = ids
+        room = math.ceil(track.baseline_usable / track.baseline_response_share)
+        self._window_trials = max(track.baseline_frozen, room)
+        self._accepted: deque[_Accepted] = deque()
+        self.current: Baseline | None = None
+        self.phases: float | None = None
+        self.superseded: tuple[Baseline, ...] = ()
+
+    @property
+    def state(self) -> BaselineState:
+        return BaselineState.LEARNING if self.current is None else self.current.state
+
+    @property
+    def usable(self) -> Baseline | None:
+        """The baseline that trials are compared with, or None while there is none."""
+        current = self.current
+        return current if current is not None and current.state in _COMPARED_WITH else None
+
+    def accept(
+        self, trial: int, measurement: Measurement, sweep_uv: Float32Array
+    ) -> Baseline | None:
+        """Learn from the next accepted trial, in order.
+
+        Args:
+            trial: its number.
+            measurement: one that :func:`is_accepted`.
+            sweep_uv: (n,) float32 sweep as measured, n alike in all trials of a case; copied.
+
+        Returns:
+            The baseline as it now stands where that changed, else None.
+        """
+        if self.state is BaselineState.FROZEN:
+            return None
+        amplitude_uv = measurement.amplitude_uv
+        # A response with nothing left above the noise floor adds no amplitude: it counts as none.
+        if measurement.status is Status.RESPONSE and amplitude_uv:
+            self._accepted.append(
+                _Accepted(
+                    trial,
+                    amplitude_uv,
+                    measurement.onset_ms,
+                    sweep_uv.copy(),
+                    measurement.phases,
+                )
+            )
+        else:
+            self._accepted.append(_Accepted(trial))
+            if self.usable is not None:
+                return None  # counted with the next response
+        if self.usable is None and len(self._accepted) > self._window_trials:
+            self._accepted.popleft()
+        return self._learned()
+
+    def set_value(self, amplitude_uv: float, by: str, reason: str) -> Baseline:
+        """The operator ``by`` gives the value (> 0); it is frozen as given."""
+        return self._anew(BaselineState.FROZEN, amplitude_uv, by, reason)
+
+    def learn_again(self, by: str, reason: str) -> Baseline:
+        """The operator ``by`` drops the baseline; the next accepted trials make a new one."""
+        return self._anew(BaselineState.LEARNING, None, by, reason)
+
+    def _anew(
+        self, state: BaselineState, amplitude_uv: float | None, by: str, reason: str
+    ) -> Baseline:
+        if self.current is not None:
+            self.superseded = (*self.superseded, self.current)
+        self._accepted.clear()
+        self.phases = None
+        self.current = replace(
+            self._empty(), state=state, amplitude_uv=amplitude_uv, set_by=by, reason=reason
+        )
+        return self.current
+
+    def _empty(self) -> Baseline:
+        return Baseline(
+            id=next(self._ids),
+            setting=self._setting,
+            channel=self.channel.name,
+            muscle=self.channel.muscle,
+            state=BaselineState.LEARNING,
+            amplitude_uv=None,
+            onset_ms=None,
+            accepted=0,
+            responses=0,
+            trials=(),
+        )
+
+    def _learned(self) -> Baseline | None:
+        before = self._empty() if self.current is None else self.current
+        responses = [(a, a.amplitude_uv) for a in self._accepted if a.amplitude_uv is not None]
+        learned = replace(
+            before,
+            accepted=len(self._accepted),
+            responses=len(responses),
+            trials=tuple(a.trial for a, _ in responses),
+        )
+        spread = quartile_ratio([uv for _, uv in responses])
+        if self.usable is not None or self._is_usable(len(responses), spread):
+            done = len(responses) >= self._track.baseline_frozen
+            onsets_ms = [a.onset_ms for a, _ in responses if a.onset_ms is not None]
+            learned = replace(
+                learned,
+                state=BaselineState.FROZEN if done else BaselineState.USABLE,
+                amplitude_uv=_median([uv for _, uv in responses]),
+                spread=spread,
+                onset_ms=_median(onsets_ms) if onsets_ms else None,
+                sweep_uv=_median_sweep(
+                    [a.sweep_uv for a, _ in responses if a.sweep_uv is not None]
+                ),
+            )
+            phases = [float(a.phases) for a, _ in responses if a.phases is not None]
+            self.phases = _median(phases) if phases else None
+            if done:
+                self._accepted.clear()
+        elif len(self._accepted) >= self._window_trials:
+            learned = replace(learned, state=BaselineState.UNRELIABLE, spread=spread)
+        changed = self.current is None or _visible(learned) != _visible(self.current)
+        self.current = learned
+        return learned if changed else None
+
+    def _is_usable(self, n_responses: int, spread: float | None) -> bool:
+        share = n_responses / len(self._accepted)
+        return (
+            n_responses >= self._track.baseline_usable
+            and share >= self._track.baseline_response_share
+            and (spread is None or spread <= self._track.baseline_spread_max)
+        )
+
+
+def _median(values: list[float]) -> float:
+    ordered = sorted(values)
+    n = len(ordered)
+    return (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+
+
+def quartile_ratio(values: list[float]) -> float | None:
+    """Upper over lower quartile of positive values; None of fewer than four."""
+    if len(values) < 4:
+        return None
+    lower, upper = np.quantile(values, [0.25, 0.75])
+    return round(float(upper / lower), 6)
+
+
+def _median_sweep(sweeps_uv: list[Float32Array]) -> Float32Array:
+    """The median sweep (n,) float32; accepted sweeps hold no NaN."""
+    ordered = np.sort(np.stack(sweeps_uv), axis=0)
+    n = len(sweeps_uv)
+    median_uv: Float32Array = (ordered[(n - 1) // 2] + ordered[n // 2]) * np.float32(0.5)
+    return median_uv
+
+
+def _visible(baseline: Baseline) -> tuple[object, ...]:
+    """What tells one state of a learning baseline from the next, the sweep following from it."""
+    return (
+        baseline.state,
+        baseline.amplitude_uv,
+        baseline.accepted,
+        baseline.responses,
+        baseline.trials,
+    )

@@ -1,0 +1,288 @@
+"""The true amplitude behind single sweeps: a state-space model on log-amplitude. PURE.
+
+Single sweeps of a muscle at rest vary by a quarter to a half (hand 48 %, abductor hallucis 35 %,
+tibialis anterior 27 % without any injury), with tails heavier than normal and correlated from trial
+to trial, so that one sweep, or two, says little of the muscle. The model, per stimulation setting,
+for muscle m in trial t::
+
+    y = level + offset + noise          y: log-amplitude
+    level  gradual: a random walk over time with a part shared by all muscles (anaesthetic fade,
+           with a depth of each muscle's own: legs fade about twice as deep as hands) and a part of
+           the muscle's own
+    offset sudden: one of a list of steps, 0 at rest, that a muscle may take or leave in any trial
+    noise  normal with the muscle's own variance, correlated from trial to trial, both learned;
+           and in a small share of trials an outlier that says nothing
+
+All levels are followed jointly (one Gaussian with full covariance), each muscle's offset as
+probabilities: an interacting-multiple-model filter (Blom and Bar-Shalom 1988) with the Gaussian
+collapsed after each muscle. To a single muscle it is the Bayesian test of Shiryaev (1963) for a
+change at an unknown time: evidence adds up over trials, whether or not they are consecutive, and an
+outlier counts for what one trial can tell and no more. Where no response was found the trial says
+only that the amplitude lies below what could have been seen.
+
+The loss is held to the *baseline* and to the running level at once: a sudden step as large as the
+criterion counts while the estimate lies below the threshold of recovery, a gradual decline once it
+lies below the criterion.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from monitor.track import kernel
+from monitor.types import Channel, FloatArray, Measurement, Status
+
+OFFSETS = np.array([0.0, 0.4, -0.4, -0.75, -0.95, -1.2, -1.6, -2.3, -3.2, -4.6])
+"""Sudden steps in log units: to 100, 149, 67, 47, 39, 30, 20, 10, 4 and 1 % of the level before."""
+
+_BENIGN = (1, 2)
+_LOSS = {3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0, 7: 3.0, 8: 3.0, 9: 2.0}
+"""Steps that are a loss, and how likely against each other: an injury often takes nearly all."""
+
+# Chances of one trial, and drifts: tuned on simulated cases of the design seeds (bench.alarms).
+LOSS_PER_TRIAL = 2e-3
+BENIGN_PER_TRIAL = 1e-3
+RECOVERY_PER_TRIAL = 0.02
+NEIGHBOUR_PER_TRIAL = 0.03
+
+SHARED_SD_PER_ROOT_MIN = 0.020
+OWN_SD_PER_ROOT_MIN = 0.012
+LONGEST_STEP_MIN = 15.0
+
+OUTLIER_SHARE = 0.02
+OUTLIER_SD = 1.4
+CORRELATION, CORRELATION_WEIGHT = 0.3, 20.0
+NOISE_VARIANCE, NOISE_WEIGHT = 0.115, 10.0
+NOISE_MEMORY_TRIALS = 80.0
+FIRST_TRIALS = 5.0
+
+FIRST_LEVEL_VARIANCE = 1.0
+MEASURED_VARIANCE_MAX = 0.5
+SUDDEN_AT, SUDDEN_ROOM = 0.05, 0.18
+"""A step counts as sudden loss from a criterion's size on, in logs, while less than 1.2 times the
+criterion is left of the baseline."""
+
+REMEMBERED_S = 2400.0
+
+UNSEEN_SHARE = 0.05
+"""Without a bound from the measurement, no response means less than this share of the baseline."""
+
+HAND_DEPTH, OTHER_DEPTH, LEG_DEPTH = 0.5, 0.75, 1.0
+_HANDS = frozenset({"APB", "ADM", "FDI", "HAND", "THENAR", "HYPOTHENAR"})
+_LEGS = frozenset({"TA", "AH", "EHL", "EDB", "GAS", "GASTROC", "SOL", "QUAD", "VL", "VM", "RF",
+                   "BF", "FOOT", "LEG"})  # fmt: skip
+
+
+class Estimate(NamedTuple):
+    """A muscle's true amplitude as far as the trials so far tell, in percent of its baseline.
+
+    ``lower_percent`` to ``upper_percent`` hold it with 95 %; ``p_below`` is the probability that it
+    is below the criterion, ``p_sudden`` that it took a sudden step of the criterion's size,
+    ``p_intact`` that it took none; ``level_percent`` is the gradual part alone.
+    """
+
+    percent: float
+    lower_percent: float
+    upper_percent: float
+    p_below: float
+    p_sudden: float
+    p_intact: float
+    level_percent: float
+
+
+def fade_depth(muscle: str) -> float:
+    """How deep a muscle follows a change shared by all: hands half as deep as legs."""
+    name = muscle.upper()
+    if name in _HANDS:
+        return HAND_DEPTH
+    return LEG_DEPTH if name in _LEGS else OTHER_DEPTH
+
+
+def _moves() -> FloatArray:
+    """(k, k) probability of each step to each from one trial to the next."""
+    k = OFFSETS.size
+    moves = np.zeros((k, k))
+    weight = sum(_LOSS.values())
+    for calm in (0, *_BENIGN):
+        for loss, share in _LOSS.items():
+            moves[calm, loss] = LOSS_PER_TRIAL * share / weight
+    for benign in _BENIGN:
+        moves[0, benign] = BENIGN_PER_TRIAL / len(_BENIGN)
+        moves[benign, 0] = RECOVERY_PER_TRIAL
+    for loss in _LOSS:
+        moves[loss, 0] = RECOVERY_PER_TRIAL
+        for near in (loss - 1, loss + 1):
+            if near in _LOSS:
+                moves[loss, near] = NEIGHBOUR_PER_TRIAL
+    moves[np.diag_indices(k)] = 1.0 - moves.sum(axis=1)
+    return moves
+
+
+def _widths() -> FloatArray:
+    """(k,) variance of a true loss about the step that stands for it: even between neighbours."""
+    widths = np.zeros(OFFSETS.size)
+    for loss in _LOSS:
+        last = min(loss + 1, OFFSETS.size - 1)
+        widths[loss] = ((OFFSETS[loss - 1] - OFFSETS[last]) / (last - loss + 1)) ** 2 / 12.0
+    return widths
+
+
+_MOVES = _moves()
+_WIDTHS = _widths()
+_SETTINGS = np.array(
+    [
+        OUTLIER_SHARE,
+        OUTLIER_SD**2,
+        CORRELATION,
+        CORRELATION_WEIGHT,
+        FIRST_TRIALS,
+        NOISE_MEMORY_TRIALS,
+        NOISE_VARIANCE,
+        NOISE_WEIGHT,
+    ]
+)
+
+
+class AmplitudeEstimator:
+    """The amplitudes of all muscles under one stimulation setting.
+
+    Args:
+        channels: in the order in which they are measured.
+        alarm_percent: the criterion of each, percent of baseline.
+    """
+
+    def __init__(self, channels: Sequence[Channel], alarm_percent: Sequence[float]) -> None:
+        m, k = len(channels), OFFSETS.size
+        depth = np.array([fade_depth(channel.muscle) for channel in channels])
+        self._drift_per_min = SHARED_SD_PER_ROOT_MIN**2 * np.outer(depth, depth)
+        self._drift_per_min += OWN_SD_PER_ROOT_MIN**2 * np.eye(m)
+        self._n = m
+        self._level = np.zeros(2 * m)
+        self._cov = FIRST_LEVEL_VARIANCE * np.eye(2 * m)
+        self._has_baseline = np.zeros(m, np.bool_)
+        self._weights = np.zeros((m, k))
+        self._weights[:, 0] = 1.0
+        self._residual = np.zeros((m, k))
+        self._noise = np.zeros((m, 5))
+        self._answer = np.full((m, kernel.COLUMNS), math.nan)
+        self._criterion = np.log(np.array(alarm_percent) / 100.0)
+        self._at_s: float | None = None
+        self._past: deque[tuple[float, FloatArray]] = deque()
+
+    def observe(
+        self,
+        at_s: float,
+        measurements: Sequence[Measurement],
+        baselines_uv: Sequence[float | None],
+    ) -> None:
+        """Take one trial.
+
+        Args:
+            at_s: the stimulus, seconds of the case; not before the trial taken last.
+            measurements: in channel order; what is neither response nor none says nothing.
+            baselines_uv: in channel order; a missing response says something against one alone.
+        """
+        m = self._n
+        if self._at_s is not None:
+            minutes = min(max(at_s - self._at_s, 0.0) / 60.0, LONGEST_STEP_MIN)
+            self._cov[:m, :m] += minutes * self._drift_per_min
+        self._at_s = at_s
+        y, y_var = np.zeros(m), np.zeros(m)
+        seen = np.zeros(m, np.int64)
+        for i, (measurement, baseline_uv) in enumerate(
+            zip(measurements, baselines_uv, strict=True)
+        ):
+            amplitude_uv = measurement.amplitude_uv
+            if measurement.status is Status.RESPONSE and amplitude_uv:
+                seen[i] = kernel.MEASURED
+                y[i] = math.log(amplitude_uv)
+                y_var[i] = _variance(measurement, amplitude_uv)
+            elif baseline_uv and (
+                measurement.status is Status.NO_RESPONSE
+                or (measurement.status is Status.RESPONSE and amplitude_uv == 0.0)
+            ):
+                seen[i] = kernel.CENSORED
+                y[i] = math.log(measurement.amplitude_upper_uv or UNSEEN_SHARE * baseline_uv)
+        kernel.observe(
+            self._level, self._cov, self._weights, self._residual, self._noise, OFFSETS, _MOVES,
+            y, y_var, seen, _SETTINGS,
+        )  # fmt: skip
+        self._past.append((at_s, self._level[:m].copy()))
+        while self._past[0][0] < at_s - REMEMBERED_S:
+            self._past.popleft()
+
+    def has_baseline(self, channel: int) -> bool:
+        """The channel has a baseline that it is held to."""
+        return bool(self._has_baseline[channel])
+
+    def baseline_learned(self, channel: int) -> None:
+        """The baseline of a channel is what the trials up to now have shown."""
+        at = self._n + channel
+        self._level[at] = self._level[channel]
+        self._cov[at, :] = self._cov[channel, :]
+        self._cov[:, at] = self._cov[:, channel]
+        self._cov[at, at] = self._cov[channel, channel]
+        self._has_baseline[channel] = True
+
+    def baseline_given(self, channel: int, amplitude_uv: float) -> None:
+        """An operator gave the baseline of a channel: it is taken as exact."""
+        self._settle(channel)
+        at = self._n + channel
+        self._level[at] = math.log(amplitude_uv)
+        self._cov[at, :] = 0.0
+        self._cov[:, at] = 0.0
+        self._has_baseline[channel] = True
+
+    def baseline_dropped(self, channel: int) -> None:
+        """The channel has no baseline until the next one."""
+        self._settle(channel)
+        self._has_baseline[channel] = False
+
+    def _settle(self, channel: int) -> None:
+        """An operator moved the baseline: a sudden step so far belongs to the level from now on."""
+        weights = self._weights[channel]
+        step = float(weights @ OFFSETS)
+        spread = float(weights @ (OFFSETS - step) ** 2)
+        self._level[channel] += step
+        self._cov[channel, channel] += spread
+        self._residual[channel] = self._residual[channel, int(np.argmax(weights))]
+        weights[:] = 0.0
+        weights[0] = 1.0
+
+    def judge(self) -> list[Estimate | None]:
+        """Where every muscle stands after the last trial; None without a baseline."""
+        kernel.judge(
+            self._level, self._cov, self._weights, OFFSETS, _WIDTHS, self._has_baseline,
+            self._criterion, self._criterion + SUDDEN_ROOM, self._criterion - SUDDEN_AT,
+            self._answer,
+        )  # fmt: skip
+        return [
+            Estimate(*row) if has_baseline else None
+            for row, has_baseline in zip(
+                self._answer.tolist(), self._has_baseline.tolist(), strict=True
+            )
+        ]
+
+    def level_shift(self, since_s: float) -> list[float]:
+        """Log change of every muscle's gradual level since ``since_s`` (seconds of the case)."""
+        before = self._past[0][1]
+        for at_s, level in self._past:
+            if at_s > since_s:
+                break
+            before = level
+        shift: list[float] = (self._level[: self._n] - before).tolist()
+        return shift
+
+
+def _variance(measurement: Measurement, amplitude_uv: float) -> float:
+    """Variance of the log-amplitude from the measurement's own 95 % bounds."""
+    lower_uv, upper_uv = measurement.amplitude_lower_uv, measurement.amplitude_upper_uv
+    if lower_uv is None or upper_uv is None:
+        return 0.0
+    sd = (upper_uv - lower_uv) / (3.92 * amplitude_uv)
+    return min(sd * sd, MEASURED_VARIANCE_MAX)

@@ -1,0 +1,222 @@
+"""The filter behind :mod:`monitor.track.estimator`: one trial of every muscle, compiled.
+
+Written as plain loops over small arrays, in a fixed order, so that the same trials give the same
+bits. The names follow the model in :mod:`monitor.track.estimator`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+ABSENT, MEASURED, CENSORED = 0, 1, 2
+"""What a trial says of a muscle: nothing, an amplitude, or only that it lies below a bound."""
+
+# Columns of the answer, one row a muscle, in the order of monitor.track.estimator.Estimate.
+ESTIMATE, LOWER, UPPER, BELOW, SUDDEN, INTACT, LEVEL = range(7)
+COLUMNS = 7
+
+_TINY = 1e-300
+_ROOT2 = math.sqrt(2.0)
+_LOG_2PI = math.log(2.0 * math.pi)
+
+
+@njit(cache=True)
+def normal_cdf(z):  # type: ignore[no-untyped-def]
+    """Standard normal distribution function."""
+    return 0.5 * math.erfc(-z / _ROOT2)
+
+
+@njit(cache=True)
+def normal_pdf(x, variance):  # type: ignore[no-untyped-def]
+    """Density at ``x`` of a normal variable of mean 0."""
+    return math.exp(-0.5 * (x * x / variance + _LOG_2PI + math.log(variance)))
+
+
+@njit(cache=True)
+def observe(level, cov, weights, residual, noise, offsets, moves, y, y_var, seen, settings):  # type: ignore[no-untyped-def]
+    """Take one trial into the state, in place, muscle by muscle.
+
+    Args:
+        level: (2 m,) mean log-amplitude of the gradual part now, then as it was at baseline.
+        cov: (2 m, 2 m) their covariance.
+        weights: (m, k) probability of each sudden offset.
+        residual: (m, k) last trial's deviation under each offset, for the correlation in series.
+        noise: (m, 5) sum of squares, its weight, lagged product, its weight, trials taken.
+        offsets: (k,) sudden offsets in log units; item 0 is 0.
+        moves: (k, k) probability of each move from one trial to the next, row by row.
+        y: (m,) log-amplitude, or the log of its upper bound.
+        y_var: (m,) variance of ``y`` from the measurement alone.
+        seen: (m,) :data:`ABSENT`, :data:`MEASURED` or :data:`CENSORED`.
+        settings: (outlier share, outlier variance, prior correlation, its weight, first trials
+            without a sudden change, memory of the noise in trials, prior variance, its weight).
+    """
+    share, outlier_var, rho_prior, rho_weight = settings[0], settings[1], settings[2], settings[3]
+    first_trials, memory = settings[4], settings[5]
+    noise_prior, noise_weight = settings[6], settings[7]
+    n_muscles, n_offsets = weights.shape
+    n_states = level.size
+    inside = np.empty(n_offsets)
+    outside = np.empty(n_offsets)
+    moved = np.empty(n_offsets)
+    before = np.empty(n_offsets)
+    innovation = np.empty(n_offsets)
+    column = np.empty(n_states)
+    for m in range(n_muscles):
+        if seen[m] == ABSENT:
+            continue
+        taken = noise[m, 4]
+        if taken == 0.0 and seen[m] == MEASURED:
+            level[m] = y[m]
+        if taken >= first_trials:
+            for j in range(n_offsets):
+                total, carried = 0.0, 0.0
+                for i in range(n_offsets):
+                    p = weights[m, i] * moves[i, j]
+                    total += p
+                    carried += p * residual[m, i]
+                moved[j] = total
+                before[j] = carried / max(total, _TINY)
+        else:
+            for j in range(n_offsets):
+                moved[j] = 1.0 if j == 0 else 0.0
+                before[j] = residual[m, 0]
+        n_noise = noise_weight + noise[m, 1]
+        variance = (noise_weight * noise_prior + noise[m, 0]) / n_noise
+        rho = (rho_weight * rho_prior + noise[m, 2]) / (rho_weight + noise[m, 3])
+        rho = min(max(rho, 0.0), 0.6)
+        p_level = cov[m, m]
+        # The variance is itself uncertain: a normal of inflated variance for the t that follows.
+        spread = variance * (1.0 + 2.0 / n_noise)
+        total = _TINY
+        if seen[m] == CENSORED:
+            for k in range(n_offsets):
+                mean = level[m] + offsets[k]
+                z_in = (y[m] - mean) / math.sqrt(p_level + spread + y_var[m])
+                z_out = (y[m] - mean) / math.sqrt(p_level + spread + y_var[m] + outlier_var)
+                weights[m, k] = moved[k] * (
+                    (1.0 - share) * normal_cdf(z_in) + share * normal_cdf(z_out)
+                )
+                total += weights[m, k]
+            for k in range(n_offsets):
+                weights[m, k] /= total
+                residual[m, k] = 0.0
+            noise[m, 4] = taken + 1.0
+            continue
+        has_before = 0.0
+        for k in range(n_offsets):
+            if before[k] != 0.0:
+                has_before = 1.0
+        gain_h = 1.0 - rho * has_before
+        inner = spread * (1.0 - rho * rho * has_before) + y_var[m]
+        v_in = gain_h * gain_h * p_level + inner
+        v_out = p_level + spread + y_var[m] + outlier_var
+        for k in range(n_offsets):
+            plain = y[m] - level[m] - offsets[k]
+            innovation[k] = plain - rho * before[k]
+            inside[k] = moved[k] * (1.0 - share) * normal_pdf(innovation[k], v_in)
+            outside[k] = moved[k] * share * normal_pdf(plain, v_out)
+            total += inside[k] + outside[k]
+        gain = gain_h * p_level / v_in
+        shift, square, w_in_all, squares = 0.0, 0.0, 0.0, 0.0
+        product, product_weight = 0.0, 0.0
+        for k in range(n_offsets):
+            w_in = inside[k] / total
+            w_out = outside[k] / total
+            step = gain * innovation[k]
+            shift += w_in * step
+            square += w_in * step * step
+            w_in_all += w_in
+            # Capped: a muscle's variance is learned from its usual trials, not from its worst.
+            squares += w_in * min(innovation[k] * innovation[k] / v_in, 9.0)
+            weights[m, k] = w_in + w_out
+            inside_share = w_in / max(w_in + w_out, _TINY)
+            now = inside_share * (y[m] - level[m] - offsets[k] - step)
+            product += w_in * now * before[k]
+            product_weight += w_in * before[k] * before[k]
+            residual[m, k] = now
+        p_new = p_level * (1.0 - w_in_all * gain * gain_h) + max(square - shift * shift, 0.0)
+        ratio = 1.0 - p_new / p_level
+        for a in range(n_states):
+            column[a] = cov[a, m] / p_level
+        for a in range(n_states):
+            level[a] += column[a] * shift
+            scaled = ratio * p_level * column[a]
+            for b in range(n_states):
+                cov[a, b] -= scaled * column[b]
+        keep = 1.0 - 1.0 / memory
+        noise[m, 0] = keep * noise[m, 0] + squares * variance
+        noise[m, 1] = keep * noise[m, 1] + w_in_all
+        noise[m, 2] = keep * noise[m, 2] + product / variance
+        noise[m, 3] = keep * noise[m, 3] + product_weight / variance
+        noise[m, 4] = taken + 1.0
+
+
+@njit(cache=True)
+def _mixture_cdf(x, w, mean, offsets, widths, variance):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for k in range(offsets.size):
+        if w[k] > 1e-4:
+            total += w[k] * normal_cdf((x - mean - offsets[k]) / math.sqrt(variance + widths[k]))
+    return total
+
+
+@njit(cache=True)
+def _percent(log_share):  # type: ignore[no-untyped-def]
+    return round(100.0 * math.exp(min(log_share, 5.0)), 2)
+
+
+@njit(cache=True)
+def judge(level, cov, weights, offsets, widths, has_baseline, criterion, recovery, sudden, answer):  # type: ignore[no-untyped-def]
+    """Where each muscle stands against its baseline, into ``answer`` (m, :data:`COLUMNS`).
+
+    Args:
+        level: (2 m,), cov: (2 m, 2 m), weights: (m, k), offsets: (k,): the state.
+        widths: (k,) variance of a true step about the offset that stands for it; the interval
+            needs it, being wider than the gaps between the offsets.
+        has_baseline: (m,) whether the muscle has one.
+        criterion: (m,) log of the share of baseline at which to alarm.
+        recovery: (m,) log of the share at which the condition is over.
+        sudden: (m,) offsets at or below this are a sudden loss of the criterion's size.
+        answer: (m, :data:`COLUMNS`), percents of baseline to a hundredth and probabilities to a
+            millionth, so that what lies on a threshold does not hang on the last bit.
+    """
+    n_muscles = weights.shape[0]
+    for m in range(n_muscles):
+        if not has_baseline[m]:
+            continue
+        at = n_muscles + m
+        sd = math.sqrt(max(cov[m, m] + cov[at, at] - 2.0 * cov[m, at], 1e-6))
+        mean = level[m] - level[at]
+        below, gone, intact, expected = 0.0, 0.0, 0.0, 0.0
+        low, high = 1e9, -1e9
+        for k in range(offsets.size):
+            w = weights[m, k]
+            expected += w * offsets[k]
+            if w <= 1e-4:
+                continue
+            low = min(low, mean + offsets[k])
+            high = max(high, mean + offsets[k])
+            if offsets[k] <= sudden[m]:
+                below += w * normal_cdf((recovery[m] - mean - offsets[k]) / sd)
+                gone += w
+            else:
+                below += w * normal_cdf((criterion[m] - mean - offsets[k]) / sd)
+                if offsets[k] > -0.2:
+                    intact += w
+        answer[m, ESTIMATE] = _percent(mean + expected)
+        answer[m, BELOW] = round(below, 6)
+        answer[m, SUDDEN] = round(gone, 6)
+        answer[m, INTACT] = round(intact, 6)
+        answer[m, LEVEL] = _percent(mean)
+        for c, share in ((LOWER, 0.025), (UPPER, 0.975)):
+            a, b = low - 4.0 * sd - 1.0, high + 4.0 * sd + 1.0
+            for _ in range(13):
+                middle = 0.5 * (a + b)
+                if _mixture_cdf(middle, weights[m], mean, offsets, widths, sd * sd) < share:
+                    a = middle
+                else:
+                    b = middle
+            answer[m, c] = _percent(0.5 * (a + b))

@@ -1,0 +1,107 @@
+"""Trials that can't be judged: why, on one muscle in a row, or on every muscle."""
+
+from __future__ import annotations
+
+from monitor.track.alarms import AlarmBook
+from monitor.types import AlarmCondition, AlarmKind, Channel, Epoch, Measurement, Status
+
+REJECTS_NOT_MEASURABLE = 2
+"""Rejected trials in a row on a channel from which on it counts as not measurable."""
+
+REJECTS_IN_A_ROW = 3
+"""Stimuli in a row of which no muscle could be judged."""
+
+CAUTERY_SHARE = 0.5
+CAUTERY_CHANNELS = 2
+"""Saturated at once on this share of the channels, and on this many: no electrode does that."""
+
+
+class Rejects:
+    """The technical conditions that rejected trials raise, and their ends."""
+
+    def __init__(self, channels: tuple[Channel, ...], alarms: AlarmBook) -> None:
+        self._channels = channels
+        self._alarms = alarms
+        self._in_a_row = [0] * len(channels)
+        self._whole = 0
+        self._were_bad = False
+
+    def take(self, epoch: Epoch, measurements: tuple[Measurement, ...]) -> list[AlarmCondition]:
+        """The conditions that a measured stimulus raised or ended."""
+        are_bad = any(m.status is Status.REJECTED for m in measurements)
+        if not are_bad and not self._were_bad:
+            return []
+        self._were_bad = are_bad
+        saturated = [_is(m, "saturated") for m in measurements]
+        cautery = sum(saturated) >= max(CAUTERY_CHANNELS, CAUTERY_SHARE * len(saturated))
+        changed = [
+            self._while_true(
+                AlarmKind.ELECTROCAUTERY, cautery, epoch, "most channels are saturated at once"
+            )
+        ]
+        for i, (channel, measurement) in enumerate(zip(self._channels, measurements, strict=True)):
+            limit = saturated[i] and not cautery
+            flat = _is(measurement, "flat_line")
+            changed += [
+                self._while_true(AlarmKind.SATURATED, limit, epoch, "saturated", channel),
+                self._while_true(AlarmKind.LEAD_OFF, flat, epoch, "flat line", channel),
+                self._not_measurable(i, measurement, epoch),
+            ]
+        bad = all(m.status is Status.REJECTED for m in measurements)
+        changed.append(self._case(bad, epoch.trial, epoch.stimulus_s))
+        return [condition for condition in changed if condition is not None]
+
+    def missed(self, trial: int, at_s: float) -> list[AlarmCondition]:
+        """A stimulus without an epoch, which no muscle could be judged by either."""
+        self._were_bad = True
+        changed = self._case(True, trial, at_s)
+        return [changed] if changed else []
+
+    def _while_true(
+        self,
+        kind: AlarmKind,
+        there: bool,
+        epoch: Epoch,
+        message: str,
+        channel: Channel | None = None,
+    ) -> AlarmCondition | None:
+        """A condition that stands exactly while trials show it."""
+        of = Channel("", "") if channel is None else channel
+        if not there:
+            return self._alarms.resolve_technical(kind, epoch.stimulus_s, channel=of.name)
+        return self._alarms.raise_technical(
+            kind, epoch.stimulus_s, message, channel=of, trial=epoch.trial
+        )
+
+    def _not_measurable(
+        self, i: int, measurement: Measurement, epoch: Epoch
+    ) -> AlarmCondition | None:
+        channel, kind = self._channels[i], AlarmKind.NOT_MEASURABLE
+        if measurement.status is not Status.REJECTED:
+            self._in_a_row[i] = 0
+            return self._alarms.resolve_technical(kind, epoch.stimulus_s, channel=channel.name)
+        self._in_a_row[i] += 1
+        if self._in_a_row[i] != REJECTS_NOT_MEASURABLE:
+            return None
+        why = f": {', '.join(measurement.reasons)}" if measurement.reasons else ""
+        return self._alarms.raise_technical(
+            kind,
+            epoch.stimulus_s,
+            f"{REJECTS_NOT_MEASURABLE} trials in a row were rejected{why}",
+            channel=channel,
+            trial=epoch.trial,
+        )
+
+    def _case(self, bad: bool, trial: int, at_s: float) -> AlarmCondition | None:
+        if not bad:
+            self._whole = 0
+            return self._alarms.resolve_technical(AlarmKind.REJECTS_IN_A_ROW, at_s)
+        self._whole += 1
+        if self._whole != REJECTS_IN_A_ROW:
+            return None
+        message = f"no muscle could be judged in {REJECTS_IN_A_ROW} stimuli in a row"
+        return self._alarms.raise_technical(AlarmKind.REJECTS_IN_A_ROW, at_s, message, trial=trial)
+
+
+def _is(measurement: Measurement, reason: str) -> bool:
+    return measurement.status is Status.REJECTED and reason in measurement.reasons

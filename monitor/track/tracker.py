@@ -1,0 +1,442 @@
+"""Measured trials, notices, time and operators' commands in; everything the record holds out.
+
+Each method works its whole input through before it yields the first event, so a refused command
+has changed nothing. A trial is judged as a whole: percent of baseline on every channel first, then
+the alarm conditions (whether a loss is focal shows in the other muscles), then what the baselines
+learn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+from monitor.config import CaseConfig
+from monitor.track.alarms import ALARM_TABLE, AlarmBook, CommandRefused
+from monitor.track.baseline import is_accepted
+from monitor.track.case import CaseLife
+from monitor.track.context import Confounders
+from monitor.track.criteria import Comparison, DropCriterion, setting_key
+from monitor.track.estimator import AmplitudeEstimator
+from monitor.track.following import Following
+from monitor.track.loss import higher
+from monitor.track.rejects import Rejects
+from monitor.track.scope import Judgement
+from monitor.track.stimulation import StimulationWatch
+from monitor.types import (
+    Acknowledge,
+    AlarmClass,
+    AlarmCondition,
+    AlarmKind,
+    AlarmState,
+    Annotate,
+    Annotation,
+    Baseline,
+    BaselineState,
+    Channel,
+    ChannelTrial,
+    Command,
+    Epoch,
+    Event,
+    Float32Array,
+    Measurement,
+    Missed,
+    Notice,
+    PauseAudio,
+    Priority,
+    SetBaseline,
+    Status,
+    Trial,
+)
+
+__all__ = ["CommandRefused", "Tracker"]
+
+AUDIO_PAUSE_MAX_S = 600.0
+"""A pause is limited: one without an end would be the signal switched off."""
+
+
+#: From this many trials beyond the criterion in one loss a baseline that learns takes in no more of
+#: them: one may be chance, and to leave it out would raise the baseline of a muscle that varies.
+REPEATED_TRIALS = 2
+
+
+class Tracker:
+    """One case: its baselines, its criterion and its alarm conditions.
+
+    Exhaust each iterator before the next call. There is no clock: ``*_s`` are seconds since the
+    first sample of the case.
+    """
+
+    def __init__(self, channels: tuple[Channel, ...], config: CaseConfig, model: str = "") -> None:
+        """``model``: name and hash of the network that measured along, for the record."""
+        self._channels = channels
+        self._by_name = {channel.name: channel for channel in channels}
+        self._track = config.track
+        self._criterion = DropCriterion(config.track)
+        profile = f"{config.case.profile} {config.track.profile_version}"
+        self._alarms = AlarmBook(config.track, {"profile": profile, "model": model})
+        self._settings: dict[str, Following] = {}
+        self._baseline_ids = count(1)
+        self._rejects = Rejects(channels, self._alarms)
+        self._stimulation = StimulationWatch(channels, config.track, self._alarms, self._settings)
+        self._confounders = Confounders()
+        self._pause_broken_above: Priority | None = None
+        self._case = CaseLife()
+
+    def warm_up(self) -> None:
+        """Compile and cache the estimator, so that the first real trial is as fast as any."""
+        estimator = AmplitudeEstimator(self._channels, [50.0] * len(self._channels))
+        response = Measurement(Status.RESPONSE, amplitude_uv=100.0)
+        estimator.observe(0.0, [response] * len(self._channels), [None] * len(self._channels))
+        estimator.judge()
+
+    # ------------------------------------------------------------------ stimuli and the signal
+
+    def trial(
+        self, epoch: Epoch, measurements: tuple[Measurement, ...], sweeps_uv: Float32Array
+    ) -> Iterator[Event]:
+        """A measured stimulus: the trial, the baselines and then the alarm conditions that changed.
+
+        Args:
+            epoch: as released; one that is ``out_of_order`` gets its rows and nothing else.
+            measurements: in channel order.
+            sweeps_uv: (channels, n) float32, as measured.
+        """
+        events: list[Event] = [*self._case.stimulus(epoch.stimulus_s)]
+        key, at_s = setting_key(epoch.stimulus), epoch.stimulus_s
+        following = self._following(key)
+        baselines = [learner.usable for learner in following.learners]
+        comparisons: list[Comparison | None] = [None] * len(measurements)
+        changes: list[Event] = []
+        if epoch.out_of_order:
+            measurements = tuple(_out_of_order(m) for m in measurements)
+        else:
+            comparisons = [
+                self._criterion.compare(epoch.trial, measurement, baseline)
+                for measurement, baseline in zip(measurements, baselines, strict=True)
+            ]
+            standing = [self._alarms.loss(key, c.name) is not None for c in self._channels]
+            judgements = following.observe(at_s, measurements, comparisons, baselines, standing)
+            alarms = self._judge(epoch, key, comparisons, judgements)
+            alarms += self._stimulation.take(epoch, measurements, comparisons)
+            learned, unreliable = self._learn(epoch, key, measurements, sweeps_uv, comparisons)
+            alarms += unreliable + self._rejects.take(epoch, measurements)
+            changes = [*learned, *alarms, *self._break_pause(alarms, at_s)]
+        rows = tuple(
+            self._row(channel, measurement, baseline, comparison, key)
+            for channel, measurement, baseline, comparison in zip(
+                self._channels, measurements, baselines, comparisons, strict=True
+            )
+        )
+        events.append(Trial(epoch.trial, epoch.stimulus, at_s, rows, epoch, sweeps_uv))
+        yield from events
+        yield from changes
+
+    def missed(self, missed: Missed) -> Iterator[Event]:
+        """A stimulus without an epoch: a row a channel; it neither confirms nor clears anything."""
+        status = self._case.stimulus(missed.stimulus_s)
+        key = setting_key(missed.stimulus)
+        measurement = Measurement(missed.status, (missed.reason,) if missed.reason else ())
+        rows = tuple(
+            self._row(channel, measurement, learner.usable, None, key)
+            for channel, learner in zip(self._channels, self._following(key).learners, strict=True)
+        )
+        rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
+        yield from status
+        yield Trial(missed.trial, missed.stimulus, missed.stimulus_s, rows)
+        yield from rejects
+
+    def notices(self, notices: list[Notice]) -> Iterator[Event]:
+        """Technical conditions that acquisition found, or found gone.
+
+        Raises:
+            ValueError: a physiological kind; only comparable trials raise those.
+        """
+        events: list[Event] = [*self._case.begun()]
+        for notice in notices:
+            if ALARM_TABLE[notice.kind].alarm_class is not AlarmClass.TECHNICAL:
+                raise ValueError(f"a notice can't raise {notice.kind.value}")
+            if notice.kind is AlarmKind.SIGNAL_STALLED:
+                events += self._case.stall(notice.active, notice.at_s, notice.message)
+            if notice.active:
+                channel = self._by_name.get(notice.channel, Channel(notice.channel, muscle=""))
+                changed = self._alarms.raise_technical(
+                    notice.kind, notice.at_s, notice.message, channel=channel
+                )
+            else:
+                changed = self._alarms.resolve_technical(
+                    notice.kind, notice.at_s, channel=notice.channel
+                )
+            if changed:
+                events += [changed, *self._break_pause([changed], notice.at_s)]
+        yield from events
+
+    def tick(self, case_s: float) -> Iterator[Event]:
+        """Time passed: losses that nobody repeats rise, those that nobody takes are passed on."""
+        status = self._case.tick(case_s)
+        changed = self._alarms.tick(case_s)
+        broken = self._break_pause(changed, case_s)
+        yield from status
+        yield from changed
+        yield from broken
+
+    def finish(self, case_s: float) -> Iterator[Event]:
+        """The case is closed; conditions that stand are left standing in the record."""
+        yield from self._case.finish(case_s)
+
+    # ------------------------------------------------------------------ operators
+
+    def command(self, command: Command, case_s: float) -> Iterator[Event]:
+        """Carry out an operator's command.
+
+        Raises:
+            CommandRefused: by the first ``next()``; nothing has changed.
+        """
+        if not command.by.strip():
+            raise CommandRefused("by: the name of the operator is missing", "invalid")
+        match command:
+            case Acknowledge():
+                acknowledged = self._alarms.acknowledge(command.alarm_id, command.by, case_s)
+                taken = self._alarms.taken(acknowledged, case_s)
+                events: list[Event] = [*self._case.begun(), acknowledged]
+                events += [taken] if taken else []
+            case SetBaseline():
+                meant = self._baselines_meant(command)
+                events = [*self._case.begun()]
+                for following, i in meant:
+                    events += self._set_baseline(following, i, command, case_s)
+            case Annotate():
+                if not command.text.strip():
+                    raise CommandRefused("text: the annotation is empty", "invalid")
+                self._confounders.take(case_s, command.text)
+                events = [*self._case.begun(), Annotation(case_s, command.text, command.by)]
+            case PauseAudio():
+                if not 0 <= command.seconds <= AUDIO_PAUSE_MAX_S:
+                    raise CommandRefused(
+                        f"seconds: must lie within 0 and {AUDIO_PAUSE_MAX_S:g}", "invalid"
+                    )
+                statuses = self._case.pause_audio(command.seconds, case_s)
+                self._pause_broken_above = self._alarms.highest
+                text = (
+                    f"audio paused for {command.seconds:g} s"
+                    if command.seconds
+                    else "audio pause ended"
+                )
+                events = [*statuses, Annotation(case_s, text, command.by)]
+        yield from events
+
+    def _baselines_meant(self, command: SetBaseline) -> list[tuple[Following, int]]:
+        """The settings and channels that a command concerns, at least one.
+
+        A value may be given for a setting ahead of its first stimulus: a case that is taken up
+        again starts with the baselines that it had.
+
+        Raises:
+            CommandRefused: it has no reason, a value that is none, names what is not there, or a
+                loss stands and it has no ``override``.
+        """
+        if not command.reason.strip():
+            raise CommandRefused("reason: a new baseline needs one", "invalid")
+        value_uv = command.amplitude_uv
+        if value_uv is not None and not (math.isfinite(value_uv) and value_uv > 0):
+            raise CommandRefused("amplitude_uv: must be greater than 0", "invalid")
+        meant = (*command.group, *([command.channel] if command.channel else []))
+        for name in meant:
+            if name not in self._by_name:
+                raise CommandRefused(f"there is no channel {name!r}", "unknown")
+        settings = [command.setting] if command.setting else list(self._settings)
+        if not settings:
+            raise CommandRefused("no stimulus yet: name the setting", "not_now")
+        if value_uv is None and command.setting and command.setting not in self._settings:
+            raise CommandRefused(
+                f"nothing to learn again: no stimulus yet of setting {command.setting!r}", "unknown"
+            )
+        names = meant or tuple(self._by_name)
+        for setting in settings:
+            for name in names:
+                loss = self._alarms.loss(setting, name)
+                if loss is not None and not command.override:
+                    raise CommandRefused(
+                        f"alarm {loss.condition.id} stands on {name}: override is needed", "not_now"
+                    )
+        return [
+            (self._following(setting), i)
+            for setting in settings
+            for i, channel in enumerate(self._channels)
+            if channel.name in names
+        ]
+
+    def _set_baseline(
+        self, following: Following, i: int, command: SetBaseline, case_s: float
+    ) -> list[Event]:
+        learner = following.learners[i]
+        before = learner.current
+        if command.amplitude_uv is None:
+            now = learner.learn_again(command.by, command.reason)
+        else:
+            now = learner.set_value(command.amplitude_uv, command.by, command.reason)
+        following.baseline_changed(i, now)
+        role = f" [{command.role}]" if command.role else ""
+        text = (
+            f"baseline of {now.channel} ({now.setting}) was {_in_words(before)}, "
+            f"is {_in_words(now)}: {command.reason}{role}"
+        )
+        events: list[Event] = [now, Annotation(case_s, text, command.by)]
+        gone = self._alarms.resolve_technical(
+            AlarmKind.BASELINE_UNRELIABLE, case_s, setting=now.setting, channel=now.channel
+        )
+        return [*events, gone] if gone else events
+
+    # ------------------------------------------------------------------ one trial
+
+    def _judge(
+        self,
+        epoch: Epoch,
+        key: str,
+        comparisons: list[Comparison | None],
+        judgements: list[Judgement],
+    ) -> list[AlarmCondition]:
+        """The losses that this trial raised or changed."""
+        at_s = epoch.stimulus_s
+        noted = self._confounders.at(at_s)
+        changed = []
+        for channel, comparison, judgement in zip(
+            self._channels, comparisons, judgements, strict=True
+        ):
+            if comparison is None:
+                continue
+            condition = self._alarms.judge(
+                key,
+                channel,
+                comparison,
+                judgement,
+                at_s,
+                intensity=epoch.stimulus.intensity,
+                noted=noted,
+            )
+            if condition is not None:
+                changed.append(condition)
+                if condition.state in (AlarmState.RESOLVED, AlarmState.LATCHED):
+                    taken = self._alarms.taken(condition, at_s)
+                    changed += [taken] if taken else []
+        return changed
+
+    def _break_pause(self, changed: list[AlarmCondition], at_s: float) -> list[Event]:
+        """A condition higher than any that stood when the audio was paused ends the pause."""
+        if not self._case.is_audio_paused:
+            return []
+        below = self._pause_broken_above
+        new = [
+            c.priority
+            for c in changed
+            if c.state in (AlarmState.UNCONFIRMED, AlarmState.ACTIVE)
+            and (below is None or (c.priority is not below and higher(c.priority, below) != below))
+        ]
+        if not new:
+            return []
+        text = f"audio pause broken by an alarm of {new[0].value} priority"
+        return [*self._case.pause_audio(0.0, at_s), Annotation(at_s, text, "monitor")]
+
+    def _learn(
+        self,
+        epoch: Epoch,
+        key: str,
+        measurements: tuple[Measurement, ...],
+        sweeps_uv: Float32Array,
+        comparisons: list[Comparison | None],
+    ) -> tuple[list[Baseline], list[AlarmCondition]]:
+        """The baselines that changed, and what their becoming (un)usable did to conditions."""
+        baselines: list[Baseline] = []
+        alarms: list[AlarmCondition] = []
+        following = self._settings[key]
+        for i, learner in enumerate(following.learners):
+            if learner.state is BaselineState.FROZEN or not is_accepted(measurements[i]):
+                continue
+            comparison = comparisons[i]
+            loss = self._alarms.loss(key, learner.channel.name)
+            repeated = loss is not None and loss.trials_beyond >= REPEATED_TRIALS
+            if repeated and comparison is not None and comparison.beyond:
+                continue
+            was_unreliable = learner.state is BaselineState.UNRELIABLE
+            changed = learner.accept(epoch.trial, measurements[i], sweeps_uv[i])
+            if changed is None:
+                continue
+            baselines.append(changed)
+            following.baseline_changed(i, changed)
+            is_unreliable = changed.state is BaselineState.UNRELIABLE
+            alarm = None
+            if is_unreliable and not was_unreliable:
+                alarm = self._alarms.raise_technical(
+                    AlarmKind.BASELINE_UNRELIABLE,
+                    epoch.stimulus_s,
+                    _why_unreliable(changed, self._track.baseline_spread_max),
+                    setting=key,
+                    channel=learner.channel,
+                    trial=epoch.trial,
+                )
+            elif was_unreliable and not is_unreliable:
+                alarm = self._alarms.resolve_technical(
+                    AlarmKind.BASELINE_UNRELIABLE,
+                    epoch.stimulus_s,
+                    setting=key,
+                    channel=learner.channel.name,
+                )
+            alarms += [alarm] if alarm else []
+        return baselines, alarms
+
+    def _row(
+        self,
+        channel: Channel,
+        measurement: Measurement,
+        baseline: Baseline | None,
+        comparison: Comparison | None,
+        setting: str,
+    ) -> ChannelTrial:
+        """A row; ``alarm`` is the loss that stands after it, where the trial had a say in it."""
+        loss = self._alarms.loss(setting, channel.name) if comparison else None
+        return ChannelTrial(
+            channel=channel.name,
+            muscle=channel.muscle,
+            side=channel.side,
+            measurement=measurement,
+            baseline_uv=baseline.amplitude_uv if baseline else None,
+            percent_of_baseline=comparison.percent if comparison else None,
+            comparable=comparison is not None,
+            alarm=f"{loss.condition.kind.value}:{loss.condition.state.value}" if loss else "",
+        )
+
+    def _following(self, key: str) -> Following:
+        following = self._settings.get(key)
+        if following is None:
+            following = self._settings[key] = Following(
+                key, self._channels, self._track, self._baseline_ids
+            )
+        return following
+
+
+def _out_of_order(measurement: Measurement) -> Measurement:
+    if "out_of_order" in measurement.reasons:
+        return measurement
+    return replace(measurement, reasons=(*measurement.reasons, "out_of_order"))
+
+
+def _why_unreliable(baseline: Baseline, spread_max: float) -> str:
+    n = baseline.accepted
+    if baseline.responses == 0:
+        return f"no response in {n} trials: no baseline"
+    if baseline.spread is not None and baseline.spread > spread_max:
+        return (
+            f"amplitudes vary too much (upper quartile {baseline.spread:.1f} times the lower): "
+            "no baseline"
+        )
+    return f"a response in only {baseline.responses} of {n} trials: no baseline"
+
+
+def _in_words(baseline: Baseline | None) -> str:
+    if baseline is None:
+        return "not begun"
+    if baseline.amplitude_uv is None:
+        return f"{baseline.state.value} (baseline {baseline.id})"
+    return f"{baseline.amplitude_uv:g} uV (baseline {baseline.id})"

@@ -1,0 +1,29 @@
+"""Stimuli that stop coming."""
+
+from __future__ import annotations
+
+from monitor.acquire.cadence import LATE_INTERVALS, LATE_S, CadenceWatch
+from monitor.types import AlarmKind
+
+
+def test_it_is_said_once_when_the_cadence_stops_and_once_when_it_is_back() -> None:
+    watch = CadenceWatch(10.0)
+    assert watch.tick(1000.0, 1000.0) is None  # the first has not come: nothing has stopped
+    assert watch.stimulus(1000.0, 1000.0) is None
+    limit_s = LATE_INTERVALS * 10.0 + LATE_S
+    assert watch.tick(1000.0 + limit_s, 1015.0) is None
+    notice = watch.tick(1000.1 + limit_s, 1016.0)
+    assert notice is not None
+    assert (notice.kind, notice.active, notice.at_s) == (AlarmKind.STIMULUS_MISSING, True, 1016.0)
+    assert "no stimulus for 15.6 s" in notice.message
+    assert watch.tick(1100.0, 1100.0) is None
+    back = watch.stimulus(1101.0, 1101.0)
+    assert back is not None
+    assert not back.active
+    assert watch.stimulus(1111.0, 1111.0) is None
+
+
+def test_without_a_cadence_nothing_is_ever_missing() -> None:
+    watch = CadenceWatch(0.0)
+    watch.stimulus(1.0, 1.0)
+    assert watch.tick(1e6, 1e6) is None

@@ -1,0 +1,47 @@
+"""``from monitor import analyse``: the same code as live, with its errors said plainly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitor import analyse
+from monitor.types import Status
+from tests.test_measure_sweep import sweep
+
+
+def test_measures_sweeps_in_order_with_the_network() -> None:
+    found = analyse(np.stack([sweep(), sweep(amplitude_uv=0.0), sweep(onset_ms=35)]), 5000, 500)
+    assert [m.status for m in found] == [Status.RESPONSE, Status.NO_RESPONSE, Status.RESPONSE]
+    assert found[0].onset_ms == pytest.approx(22, abs=0.6)
+    assert found[0].onset_network_ms is not None
+    assert found[0].response_probability is not None
+    assert found[0].response_probability > 0.5 > found[1].response_probability  # type: ignore[operator]
+
+
+def test_a_single_sweep_and_a_sweep_without_a_rest_before_it() -> None:
+    assert len(analyse(sweep(), 5000, 500)) == 1
+    x = sweep(noise_uv=1.0)[500:]
+    found = analyse(np.concatenate([x, sweep(amplitude_uv=0.0, noise_uv=1.0)[:500]]), 5000, 0)[0]
+    assert found.status is Status.RESPONSE
+    assert found.noise_source == "tail"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"fs_hz": 1000}, "2000"),
+        ({"stimulus_index": 2000}, "outside"),
+        ({"stimulus_index": -1}, "outside"),
+        ({"stimulus_index": 1200}, "20 ms"),
+        ({"pulses_ms": (4.0,)}, "start at 0"),
+        ({"pulses_ms": (0.0, 4.0, 4.0)}, "increase"),
+        ({"pulses_ms": ()}, "start at 0"),
+        ({"mains_hz": 55}, "55"),
+        ({"sweeps_uv": np.zeros((2, 3, 1250))}, "n_sweeps"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(arguments: dict[str, object], why: str) -> None:
+    call: dict[str, object] = {"sweeps_uv": sweep()[None], "fs_hz": 5000, "stimulus_index": 500}
+    with pytest.raises(ValueError, match=why):
+        analyse(**(call | arguments))  # type: ignore[arg-type]

@@ -1,0 +1,173 @@
+"""A real source in a process of its own that is stopped, killed and restarted: each is named.
+
+The whole data path behind real LSL, with baselines learned before the fault, so that a loss could
+be found where there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from monitor.config import CaseConfig, from_mapping
+from monitor.pipeline import Pipeline
+from monitor.sources.lsl import LslSource
+from monitor.types import (
+    AlarmClass,
+    AlarmCondition,
+    AlarmKind,
+    AlarmState,
+    Baseline,
+    Event,
+    Trial,
+)
+
+pytestmark = pytest.mark.lsl
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def outlet(name: str, source_id: str) -> Iterator[subprocess.Popen[str]]:
+    command = [
+        sys.executable, "-m", "monitor.sources.outlet", "--scenario", "stable", "--name", name,
+        "--source-id", source_id, "--fs", "2000", "--interval", "0.5",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    with child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline().startswith("ready")
+            yield child
+        finally:
+            child.kill()
+
+
+def case(name: str) -> CaseConfig:
+    return from_mapping(
+        {
+            "signal": {
+                "predicate": f"name='{name}'",
+                "markers_predicate": f"name='{name}-markers'",
+            },
+            "stimulus": {
+                "pattern": r"TES (?P<setting>\S+) (?P<intensity>[\d.]+)V",
+                "pulses_ms": [0.0, 4.0, 8.0, 12.0, 16.0],
+            },
+            "measure": {"network": False},
+            "track": {"baseline_usable": 2, "baseline_frozen": 3},
+        },
+        "test",
+    )
+
+
+class Case:
+    """The data path on a live source, with everything that it said."""
+
+    def __init__(self, source: LslSource, config: CaseConfig) -> None:
+        self.source = source
+        self.pipeline = Pipeline(source.info, config, None)
+        self.pipeline.measurer.warm_up()
+        self.events: list[Event] = []
+        self.said_at: list[float] = []
+
+    def follow(self, seconds: float, until: AlarmState | None = None) -> None:
+        """For so long, or until ``signal_stalled`` is in that state."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for item in self.source.read(0.05):
+                for event in self.pipeline.feed(item):
+                    self.events.append(event)
+                    self.said_at.append(time.monotonic())
+            if until is not None and self.stalls()[-1:] == [until]:
+                return
+        assert until is None, f"no signal_stalled {until} in {seconds} s"
+
+    def learn(self) -> None:
+        end = time.monotonic() + 10
+        while sum(isinstance(e, Trial) for e in self.events) < 4:
+            assert time.monotonic() < end
+            self.follow(0.2)
+        assert any(isinstance(e, Baseline) for e in self.events)
+
+    def alarms(self) -> list[AlarmCondition]:
+        return [e for e in self.events if isinstance(e, AlarmCondition)]
+
+    def stalls(self) -> list[AlarmState]:
+        return [a.state for a in self.alarms() if a.kind is AlarmKind.SIGNAL_STALLED]
+
+    def close(self) -> None:
+        """Every stimulus has its row, every row its status, and nothing looks like a loss."""
+        self.events += self.pipeline.finish()
+        tally = self.pipeline.acquisition.tally
+        trials = [e for e in self.events if isinstance(e, Trial)]
+        assert tally.seen == len(trials) == self.pipeline.acquisition.stimuli.matched
+        assert tally.seen == tally.delivered + tally.gap + tally.late + tally.incomplete
+        assert tally.delivered == sum(t.epoch is not None for t in trials)
+        losses = [a for a in self.alarms() if a.alarm_class is AlarmClass.PHYSIOLOGICAL]
+        assert losses == []
+
+
+def test_a_source_that_is_stopped_is_stalled_and_its_return_is_announced() -> None:
+    name = f"stop-{os.getpid()}"
+    with outlet(name, name) as child, LslSource(case(name).signal) as source:
+        following = Case(source, case(name))
+        following.learn()
+        child.send_signal(signal.SIGSTOP)
+        stopped_at = time.monotonic()
+        following.follow(2.0, AlarmState.ACTIVE)
+        # 250 ms after the last sample, and a tick more.
+        assert following.said_at[-1] - stopped_at < 0.5
+        following.follow(1.0)
+        child.send_signal(signal.SIGCONT)
+        following.follow(5.0, AlarmState.RESOLVED)
+        following.follow(1.5)
+        following.close()
+    assert following.stalls() == [AlarmState.ACTIVE, AlarmState.RESOLVED]
+    # It goes on where it stopped: LSL handed over everything, so nothing was lost.
+    assert AlarmKind.SIGNAL_GAP not in {a.kind for a in following.alarms()}
+
+
+def test_a_source_that_is_killed_and_restarted_leaves_a_gap_with_its_length() -> None:
+    name = f"kill-{os.getpid()}"
+    with outlet(name, name) as child, LslSource(case(name).signal) as source:
+        following = Case(source, case(name))
+        following.learn()
+        child.kill()
+        child.wait()
+        following.follow(2.0, AlarmState.ACTIVE)
+        with outlet(name, name):
+            following.follow(20.0, AlarmState.RESOLVED)
+            following.follow(2.0)
+            following.close()
+    gaps = [a for a in following.alarms() if a.kind is AlarmKind.SIGNAL_GAP]
+    assert [g.state for g in gaps] == [AlarmState.ACTIVE, AlarmState.RESOLVED]
+    assert "samples are missing" in str(gaps[0].evidence["message"])
+    assert any(
+        t.epoch is not None and t.stimulus_s > gaps[0].raised_s
+        for t in following.events
+        if isinstance(t, Trial)
+    )
+
+
+def test_a_source_that_returns_under_another_id_is_not_taken_for_the_old_one() -> None:
+    name = f"new-{os.getpid()}"
+    with outlet(name, name) as child, LslSource(case(name).signal) as source:
+        following = Case(source, case(name))
+        following.learn()
+        child.kill()
+        child.wait()
+        following.follow(2.0, AlarmState.ACTIVE)
+        with outlet(name, f"{name}-other"):
+            following.follow(3.0)
+            assert following.stalls() == [AlarmState.ACTIVE]  # and it says so until it ends
+            following.close()

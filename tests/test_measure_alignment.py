@@ -1,0 +1,179 @@
+"""The artefact's place against its marker, and what follows when it moves or is gone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitor.measure.alignment import (
+    LEARNED_FROM,
+    UNVERIFIED_AFTER,
+    Alignment,
+    AlignmentWatch,
+    find_artefacts,
+    set_aside,
+)
+from monitor.types import AlarmKind, Epoch, Measurement, Status, Stimulus
+
+PRE_MS, POST_MS = 100, 150
+
+
+def epoch(
+    seed: int = 1,
+    *,
+    artefact_ms: float | None = 0.0,
+    artefact_uv: float = 3000.0,
+    response_uv: float = 1000.0,
+    noise_uv: float = 4.0,
+    fs_hz: float = 5000.0,
+    channels: int = 3,
+    fraction: float = 0.0,
+    setting: str = "default",
+) -> Epoch:
+    rng = np.random.default_rng(seed)
+    index = int(PRE_MS * fs_hz / 1e3)
+    n = index + int(POST_MS * fs_hz / 1e3)
+    t_ms = (np.arange(n) - index) * 1e3 / fs_hz - fraction * 1e3 / fs_hz
+    x = rng.normal(0, noise_uv, (channels, n))
+    for c in range(channels):
+        since = t_ms - 22 - 3 * c
+        wave = np.sin(2 * np.pi * since / 10) * np.exp(-(((since - 8) / 5) ** 2))
+        x[c] += response_uv * np.where(since > 0, wave, 0.0)
+        if artefact_ms is not None:
+            after = t_ms - artefact_ms
+            decay = np.exp(-np.maximum(after, 0.0) / 0.5)
+            x[c] += artefact_uv * np.where(after >= 0, decay, 0.0)
+    stimulus = Stimulus(1.0 * seed, "S", setting)
+    return Epoch(seed, stimulus, float(seed), 0, index, fraction, fs_hz, x.astype(np.float32))
+
+
+def learned(**changes: float) -> AlignmentWatch:
+    watch = AlignmentWatch()
+    for seed in range(LEARNED_FROM):
+        assert watch.look(epoch(seed, **changes), answered=True) is Alignment.UNKNOWN  # type: ignore[arg-type]
+    return watch
+
+
+@pytest.mark.parametrize("fs_hz", [2000.0, 5000.0, 20000.0])
+@pytest.mark.parametrize("place_ms", [-20.0, 0.0, 3.0, 30.0])
+def test_the_place_is_found_to_a_sample_at_any_rate(fs_hz: float, place_ms: float) -> None:
+    found = find_artefacts(epoch(artefact_ms=place_ms, fs_hz=fs_hz, response_uv=0.0))
+    np.testing.assert_allclose(found.place_ms, place_ms, atol=1.1e3 / fs_hz)
+
+
+@pytest.mark.parametrize("response_uv", [50.0, 500.0, 5000.0])
+def test_a_response_is_no_artefact(response_uv: float) -> None:
+    found = find_artefacts(epoch(artefact_ms=None, response_uv=response_uv, noise_uv=2.0))
+    assert np.isnan(found.place_ms).all()
+
+
+@pytest.mark.parametrize("noise_uv", [0.0, 1.0, 20.0])
+def test_noise_is_no_artefact(noise_uv: float) -> None:
+    for seed in range(30):
+        found = find_artefacts(
+            epoch(seed, artefact_ms=None, response_uv=0.0, noise_uv=noise_uv, channels=8)
+        )
+        assert np.isnan(found.place_ms).all()
+
+
+def test_within_a_millisecond_all_is_well() -> None:
+    watch = learned()
+    for seed, moved_ms in enumerate((0.0, 0.8, -0.8), 10):
+        assert watch.look(epoch(seed, artefact_ms=moved_ms), answered=True) is Alignment.ALIGNED
+    assert watch.take_notices() == []
+
+
+@pytest.mark.parametrize("moved_ms", [-12.0, -2.0, 2.0, 12.0])
+def test_an_artefact_that_moved_is_misaligned_until_it_is_back(moved_ms: float) -> None:
+    watch = learned()
+    moved = epoch(10, artefact_ms=moved_ms)
+    assert watch.look(moved, answered=True) is Alignment.MISALIGNED
+    (notice,) = watch.take_notices()
+    assert (notice.kind, notice.active) == (AlarmKind.STIMULUS_MISALIGNED, True)
+    assert f"{abs(moved_ms):.0f} ms {'after' if moved_ms > 0 else 'before'}" in notice.message
+    assert watch.look(epoch(11), answered=True) is Alignment.ALIGNED
+    assert [n.active for n in watch.take_notices()] == [False]
+
+
+def test_an_artefact_gone_from_every_channel_was_not_delivered() -> None:
+    watch = learned()
+    silent = epoch(10, artefact_ms=None, response_uv=0.0)
+    assert watch.look(silent, answered=False) is Alignment.NOT_DELIVERED
+    (notice,) = watch.take_notices()
+    assert (notice.kind, notice.active) == (AlarmKind.STIMULUS_NOT_DELIVERED, True)
+    assert watch.look(epoch(11), answered=True) is Alignment.ALIGNED
+    assert [n.active for n in watch.take_notices()] == [False]
+
+
+def test_a_muscle_that_answers_was_stimulated_whatever_the_artefact_says() -> None:
+    watch = learned()
+    assert watch.look(epoch(10, artefact_ms=None), answered=True) is Alignment.UNKNOWN
+    assert watch.take_notices() == []
+
+
+def test_a_real_loss_with_its_artefact_is_left_to_the_criterion() -> None:
+    watch = learned()
+    assert watch.look(epoch(10, response_uv=0.0), answered=False) is Alignment.ALIGNED
+
+
+def test_a_weaker_artefact_is_still_there_and_one_channel_is_enough() -> None:
+    watch = learned()
+    weak = epoch(10, artefact_uv=900.0, response_uv=0.0)
+    assert watch.look(weak, answered=False) is Alignment.ALIGNED
+    one = epoch(11, artefact_ms=None, response_uv=0.0)
+    one.samples_uv[2] = weak.samples_uv[2]
+    assert watch.look(one, answered=False) is Alignment.ALIGNED
+
+
+def test_noise_that_would_cover_the_artefact_leaves_it_open() -> None:
+    watch = learned()
+    noisy = epoch(10, artefact_ms=None, response_uv=0.0, noise_uv=400.0)
+    assert watch.look(noisy, answered=False) is Alignment.UNKNOWN
+    assert watch.take_notices() == []
+
+
+def test_missing_samples_judge_nothing() -> None:
+    watch = learned()
+    holes = epoch(10, artefact_ms=None, response_uv=0.0)
+    holes.samples_uv[:] = np.nan
+    assert watch.look(holes, answered=False) is Alignment.UNKNOWN
+
+
+def test_a_constant_delay_is_said_with_its_correction_and_sets_nothing_aside() -> None:
+    watch = learned(artefact_ms=15.0)
+    (notice,) = watch.take_notices()
+    assert notice.kind is AlarmKind.STIMULUS_MISALIGNED
+    assert "set stimulus.offset_ms to correct it by +15 ms" in notice.message
+    assert watch.look(epoch(9, artefact_ms=15.0), answered=True) is Alignment.ALIGNED
+    # What lies so far from the marker might be a response: its absence hides no loss.
+    gone = epoch(10, artefact_ms=None, response_uv=0.0)
+    assert watch.look(gone, answered=False) is Alignment.UNKNOWN
+
+
+def test_each_setting_has_an_artefact_of_its_own() -> None:
+    watch = learned()
+    other = epoch(10, artefact_ms=None, response_uv=0.0, setting="other")
+    assert watch.look(other, answered=False) is Alignment.UNKNOWN
+
+
+def test_never_seen_is_said_once_after_some_trials_or_at_the_end() -> None:
+    watch = AlignmentWatch()
+    assert not watch.unverified(ended=True)  # no trial, nothing to say
+    said = []
+    for seed in range(UNVERIFIED_AFTER + 2):
+        watch.look(epoch(seed, artefact_ms=None), answered=True)
+        said.append(watch.unverified())
+    assert said.index(True) == UNVERIFIED_AFTER - 1
+    assert said.count(True) == 1
+    short = AlignmentWatch()
+    short.look(epoch(1, artefact_ms=None), answered=True)
+    assert short.unverified(ended=True)
+    assert not learned().unverified(ended=True)
+
+
+def test_what_is_set_aside_is_rejected_and_keeps_its_figures() -> None:
+    measured = Measurement(Status.NO_RESPONSE, ("low_snr",), amplitude_uv=0.0, snr=1.0)
+    aside = set_aside(measured, Alignment.NOT_DELIVERED)
+    assert aside.status is Status.REJECTED
+    assert aside.reasons == ("low_snr", "stimulus_not_delivered")
+    assert aside.snr == 1.0

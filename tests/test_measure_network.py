@@ -1,0 +1,190 @@
+"""The network as the measuring chain sees it: answers, contract, and faults found before a case."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitor.load_network import WEIGHT_FOLDERS
+from monitor.measure.clean import clean_sweeps
+from monitor.measure.network import (
+    OUTPUTS,
+    Golden,
+    ModelFault,
+    Network,
+    golden_from_json,
+    golden_to_json,
+)
+from monitor.measure.plan import plan_sweeps
+from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES, network_window
+from monitor.types import MonitorError
+
+MODEL = next(path for folder in WEIGHT_FOLDERS for path in folder.glob("mep_cnn.onnx")).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return Network.from_bytes(MODEL)
+
+
+def window(
+    network: Network, onset_ms: float = 25.0, amplitude_uv: float = 800.0, seed: int = 0
+) -> np.ndarray:
+    """A biphasic response in noise of 5 uV, onset from the last pulse, as (500,) float32."""
+    t_ms = network.window_offset_ms + np.arange(NETWORK_SAMPLES) * 1e3 / NETWORK_FS_HZ - onset_ms
+    z = np.clip(t_ms / 1.2, 0, None)
+    wave = (3 * z**2 - z**3) * np.exp(-z)
+    noise = np.random.default_rng(seed).normal(0, 5, NETWORK_SAMPLES)
+    return (amplitude_uv * wave / np.ptp(wave) + noise).astype(np.float32)
+
+
+def answers(network: Network, windows_uv: np.ndarray) -> np.ndarray:
+    out = network(windows_uv)
+    return np.stack([getattr(out, field.name) for field in dataclasses.fields(out)], axis=1)
+
+
+def test_tells_a_response_from_noise_and_says_where_and_how_large(network: Network) -> None:
+    out = network(np.stack([window(network), window(network, amplitude_uv=0.0)]))
+    assert out.response_probability[0] > 0.8
+    assert out.response_probability[1] < 0.5
+    assert out.onset_from_last_ms[0] == pytest.approx(25, abs=2.0)
+    assert out.amplitude_uv[0] == pytest.approx(800, rel=0.2)
+    assert 5 < out.duration_ms[0] < 25
+
+
+@pytest.mark.parametrize("onset_ms", [10.0, 20.0, 30.0, 45.0])
+def test_onset_follows_the_response(network: Network, onset_ms: float) -> None:
+    assert network(window(network, onset_ms)[None]).onset_from_last_ms[0] == pytest.approx(
+        onset_ms, abs=2.5
+    )
+
+
+def test_ten_times_the_signal_is_ten_times_the_amplitude_and_nothing_else(
+    network: Network,
+) -> None:
+    small = window(network)[None]
+    one, ten = answers(network, small), answers(network, 10 * small)
+    assert ten[0, 0] == pytest.approx(10 * one[0, 0], rel=1e-3)
+    np.testing.assert_allclose(ten[0, 1:], one[0, 1:], atol=1e-2)
+
+
+def test_real_hand_muscles_are_answered_as_their_readers_would(
+    network: Network, shared_data: Path
+) -> None:
+    """Continuous TMS recording with 120 uV of 60 Hz hum: RECR near 21 ms, RFDI near 28 ms."""
+    folder = shared_data / "tms-brainvision"
+    scale_uv = np.array([0.5, 0.5, 0.1, 0.1])
+    samples_uv = np.fromfile(folder / "tms-hand.eeg", "<i2").reshape(-1, 4) * scale_uv
+    markers = (folder / "tms-hand.vmrk").read_text(encoding="latin-1").splitlines()
+    at = [int(line.split(",")[2]) - 1 for line in markers if "S255" in line]
+    plan = plan_sweeps(5000.0, 1250, 500)
+    start = 500 + network.window_offset_ms * 5
+    for column, low_ms, high_ms in ((2, 18.0, 23.0), (3, 26.0, 30.0)):
+        sweeps = np.stack([samples_uv[i - 500 : i + 750, column] for i in at])
+        out = network(network_window(clean_sweeps(sweeps, plan), 5000.0, start))
+        assert (out.response_probability > 0.9).all()
+        assert low_ms < np.median(out.onset_from_last_ms) < high_ms
+
+
+def test_a_batch_answers_like_its_sweeps_alone_and_always_the_same(network: Network) -> None:
+    windows = np.stack([window(network, 12.0 + 2 * k, 50.0 * k, seed=k) for k in range(16)])
+    together = answers(network, windows)
+    assert np.array_equal(together, answers(network, windows))
+    alone = np.concatenate([answers(network, w[None]) for w in windows])
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_the_input_is_left_as_it_was(network: Network) -> None:
+    windows = window(network)[None]
+    before = windows.copy()
+    network(windows)
+    assert np.array_equal(windows, before)
+
+
+def test_a_flat_line_and_no_muscle_at_all_have_answers(network: Network) -> None:
+    flat = answers(network, np.zeros((1, NETWORK_SAMPLES), np.float32))
+    assert np.isfinite(flat).all()
+    assert flat[0, 0] < 1.0
+    assert network(np.empty((0, NETWORK_SAMPLES), np.float32)).onset_from_last_ms.shape == (0,)
+
+
+@pytest.mark.parametrize("shape", [(500,), (2, 499), (1, 1, 500)])
+def test_another_shape_is_refused(network: Network, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="windows"):
+        network(np.zeros(shape, np.float32))
+
+
+def test_sixteen_muscles_cost_less_than_their_share_of_a_trial(network: Network) -> None:
+    windows = np.stack([window(network, seed=k) for k in range(16)])
+    network(windows)
+    taken_ms = []
+    for _ in range(40):
+        started_ns = time.perf_counter_ns()
+        network(windows)
+        taken_ms.append((time.perf_counter_ns() - started_ns) / 1e6)
+    # The fastest tenth: others may use this machine meanwhile.
+    assert np.percentile(taken_ms, 10) < 6.0
+
+
+def test_its_golden_sweeps_are_answered_rightly(network: Network) -> None:
+    network.verify()
+
+
+@pytest.mark.parametrize(
+    ("column", "off"), [(0, 20.0), (1, 0.5), (2, -0.5), (3, 0.05), (4, -0.05), (1, np.nan)]
+)
+def test_a_wrong_golden_answer_is_a_fault_that_names_it(column: int, off: float) -> None:
+    network = Network.from_bytes(MODEL)
+    expected = network.golden.answers.copy()
+    expected[2, column] += off
+    network.golden = Golden(network.golden.windows_uv, expected)
+    with pytest.raises(ModelFault, match=f"golden sweep 2 gives {OUTPUTS[column]}") as caught:
+        network.verify()
+    assert isinstance(caught.value, MonitorError)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (b"", "not a usable ONNX model"),
+        (b"no model", "not a usable ONNX model"),
+        (MODEL[: len(MODEL) // 2], "not a usable ONNX model"),
+        (MODEL.replace(b"duration_ms", b"duration_us"), "expected sweep and amplitude_uv"),
+        (MODEL.replace(b"scale_uv", b"scale_uw"), "'scale_uv' is missing"),
+        (MODEL.replace(b'"answers"', b'"anzwers"'), "can't be read: golden sweeps need"),
+    ],
+    ids=["empty", "not onnx", "cut", "outputs", "metadata", "golden"],
+)
+def test_an_unusable_file_is_one_clear_line(model: bytes, message: str) -> None:
+    with pytest.raises(ModelFault, match=message) as caught:
+        Network.from_bytes(model)
+    assert "\n" not in str(caught.value)
+
+
+def test_golden_sweeps_survive_writing_and_reading() -> None:
+    rng = np.random.default_rng(5)
+    golden = Golden(rng.normal(0, 9, (3, 500)).astype(np.float32), rng.normal(0, 9, (3, 5)))
+    back = golden_from_json(golden_to_json(golden))
+    assert np.array_equal(back.windows_uv, golden.windows_uv)
+    assert np.array_equal(back.answers, golden.answers)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"windows_uv": "!", "answers": []}',
+        '{"windows_uv": "", "answers": []}',
+        json.dumps({"windows_uv": "AAAA", "answers": [[0] * 5]}),
+    ],
+)
+def test_golden_text_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  (json, base64 and numpy each have their own)
+        golden_from_json(text)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from monitor.measure.noise import INTERVAL_SD, corrected_amplitude, robust_sd
+
+
+def test_robust_sd_is_the_sd_of_normal_noise_and_ignores_spikes() -> None:
+    values = np.random.default_rng(0).normal(5, 3, 4000)
+    assert robust_sd(values) == pytest.approx(3, rel=0.05)
+    values[:40] = 1e5
+    assert robust_sd(values) == pytest.approx(3, rel=0.06)
+
+
+def coloured(rng: np.random.Generator, k: int, n: int) -> np.ndarray:
+    """Amplifier noise and background EMG together, SD 1."""
+    sections = signal.butter(2, (20, 800), "bandpass", fs=5000, output="sos")
+    x = signal.sosfilt(sections, rng.normal(size=(k, n + 500)), axis=1)[:, 500:]
+    return x / x.std()
+
+
+@pytest.mark.parametrize("peak_snr", [3.0, 5.0, 10.0, 30.0])
+def test_corrected_amplitude_is_nearly_unbiased_where_raw_is_not(peak_snr: float) -> None:
+    rng = np.random.default_rng(7)
+    t_ms = np.arange(75) / 5
+    shape = np.sin(2 * np.pi * t_ms / 15) * np.exp(-0.5 * ((t_ms - 7) / 4) ** 2)
+    shape *= peak_snr / np.abs(shape).max()
+    truth = np.ptp(shape)
+    raw = np.ptp(shape + coloured(rng, 3000, 75), axis=1)
+    corrected = np.array([corrected_amplitude(value, 1.0) for value in raw])
+    raw_bias = np.median(raw) / truth - 1
+    bias = np.median(corrected) / truth - 1
+    assert raw_bias > 0
+    assert abs(bias) < 0.06
+    assert abs(bias) < abs(raw_bias) or abs(raw_bias) < 0.03
+    inside = np.mean(np.abs(corrected - truth) <= INTERVAL_SD)
+    assert inside > 0.9
+
+
+def test_noise_alone_reads_next_to_nothing() -> None:
+    raw = np.ptp(coloured(np.random.default_rng(8), 2000, 75), axis=1)
+    corrected = np.array([corrected_amplitude(value, 1.0) for value in raw])
+    assert np.median(raw) > 4
+    assert np.median(corrected) < 0.5 * np.median(raw)
+
+
+def test_never_negative_and_increasing() -> None:
+    amplitudes = [corrected_amplitude(raw, 1.0) for raw in np.linspace(0, 50, 400)]
+    assert min(amplitudes) == 0.0
+    assert np.all(np.diff(amplitudes) >= 0)
+    assert corrected_amplitude(12.5, 0.0) == 12.5

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitor.measure.resample import NETWORK_SAMPLES, network_window
+
+
+def wave(t_s: np.ndarray) -> np.ndarray:
+    return (
+        np.sin(2 * np.pi * 120 * t_s)
+        + 0.5 * np.cos(2 * np.pi * 310 * t_s)
+        + 0.2 * np.sin(2 * np.pi * 700 * t_s)
+    )
+
+
+@pytest.mark.parametrize("fs_hz", [2000.0, 3000.0, 4096.0, 5000.0, 10000.0, 22000.0])
+@pytest.mark.parametrize("fraction", [0.0, 0.37, 0.99])
+def test_is_the_same_signal_at_5_khz(fs_hz: float, fraction: float) -> None:
+    t_s = np.arange(int(0.25 * fs_hz)) / fs_hz
+    start = 0.05 * fs_hz + fraction
+    found = network_window(wave(t_s)[None], fs_hz, start)[0]
+    wanted = wave(start / fs_hz + np.arange(NETWORK_SAMPLES) / 5000)
+    tolerance = 0.05 if fs_hz < 3000 else 0.01  # 700 Hz lies near the corner at 2 kHz
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, atol=tolerance)
+
+
+def test_on_the_grid_nothing_changes() -> None:
+    sweep = np.random.default_rng(0).normal(size=(2, 1000))
+    np.testing.assert_allclose(network_window(sweep, 5000.0, 200.0), sweep[:, 200:700], atol=1e-6)
+
+
+def test_what_5_khz_cannot_hold_is_gone() -> None:
+    t_s = np.arange(5500) / 22000
+    alias = network_window(np.sin(2 * np.pi * 4600 * t_s)[None], 22000.0, 1100.0)
+    assert np.abs(alias).max() < 0.02
+
+
+def test_beyond_the_end_the_last_sample_goes_on() -> None:
+    sweep = np.full((1, 300), 4.0)
+    np.testing.assert_allclose(network_window(sweep, 5000.0, 100.0), 4.0, atol=1e-6)

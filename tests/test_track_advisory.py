@@ -1,0 +1,83 @@
+"""Latency, shape and threshold: what raises and ends them, to the last per cent and volt."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.config import TrackSection
+from monitor.track.advisory import Finding, Signs, StimulationThreshold
+from monitor.types import AlarmKind, Measurement, Status
+
+SILENT = Measurement(Status.NO_RESPONSE, amplitude_uv=0.0)
+RESPONSE = Measurement(Status.RESPONSE, amplitude_uv=400.0)
+
+
+def onset(ms: float, uncertain: bool = False) -> Measurement:
+    return Measurement(Status.RESPONSE, amplitude_uv=400.0, onset_ms=ms, onset_uncertain=uncertain)
+
+
+@pytest.mark.parametrize(("ms", "raised"), [(21.8, False), (22.0, True), (22.2, True)])
+def test_latency_boundary(ms: float, raised: bool) -> None:
+    signs = Signs(TrackSection())
+    assert signs.take(onset(ms), 20.0, None) == []
+    found = signs.take(onset(ms), 20.0, None)
+    assert [(f.kind, f.active) for f in found] == [(AlarmKind.LATENCY_SHIFT, True)] * raised
+
+
+def test_latency_ends_after_two_trials_in_a_row() -> None:
+    signs = Signs(TrackSection())
+    run = [signs.take(onset(ms), 20.0, None) for ms in (25, 25, 20, 25, 20, 20)]
+    assert [[f.active for f in found] for found in run] == [[], [True], [], [], [], [False]]
+
+
+def test_an_uncertain_onset_or_none_says_nothing() -> None:
+    signs = Signs(TrackSection())
+    for measurement in (onset(40.0, uncertain=True), SILENT, RESPONSE):
+        for _ in range(3):
+            assert signs.take(measurement, 20.0, 4.0) == []
+
+
+def test_lost_phases() -> None:
+    signs = Signs(TrackSection())
+    two, three = (Measurement(Status.RESPONSE, amplitude_uv=1.0, phases=n) for n in (2, 3))
+    for _ in range(3):
+        assert signs.take(three, None, 4.0) == []
+    assert signs.take(two, None, 4.0) == []
+    [found] = signs.take(two, None, 4.0)
+    assert found == Finding(AlarmKind.MORPHOLOGY_CHANGE, True, "2 phases, 4 at baseline")
+
+
+def rise() -> StimulationThreshold:
+    threshold = StimulationThreshold(100.0)
+    for volts in (320.0, 300.0):
+        assert threshold.take(volts, RESPONSE, True) == []
+    return threshold
+
+
+@pytest.mark.parametrize(("volts", "raised"), [(399.0, False), (400.0, True), (401.0, True)])
+def test_a_response_that_takes_more_is_a_threshold_rise(volts: float, raised: bool) -> None:
+    threshold = rise()
+    assert threshold.take(300.0, SILENT, False) == []
+    found = threshold.take(volts, RESPONSE, False)
+    assert [f.active for f in found] == [True] * raised
+
+
+@pytest.mark.parametrize(("volts", "raised"), [(399.0, False), (400.0, True)])
+def test_a_strong_stimulus_in_vain_is_one_too(volts: float, raised: bool) -> None:
+    found = rise().take(volts, SILENT, False)
+    assert [f.active for f in found] == [True] * raised
+    assert all("more than 400" in f.message for f in found)
+
+
+def test_a_threshold_rise_ends_with_a_response_to_less() -> None:
+    threshold = rise()
+    threshold.take(400.0, SILENT, False)
+    assert threshold.take(420.0, RESPONSE, False) == []
+    [over] = threshold.take(310.0, RESPONSE, False)
+    assert (over.kind, over.active) == (AlarmKind.THRESHOLD_RISE, False)
+
+
+def test_without_intensity_or_rule_there_is_no_threshold() -> None:
+    assert StimulationThreshold(None).take(900.0, SILENT, False) == []
+    assert rise().take(None, SILENT, False) == []
+    assert rise().take(900.0, Measurement(Status.REJECTED), False) == []

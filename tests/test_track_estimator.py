@@ -1,0 +1,199 @@
+"""The estimate of the true amplitude: what it follows, what moves it, what does not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from monitor.track.estimator import OFFSETS, AmplitudeEstimator, Estimate, fade_depth
+from monitor.track.kernel import COLUMNS, normal_cdf
+from monitor.types import Channel, Measurement, Status
+
+CHANNELS = (
+    Channel("e1", "APB", "left"),
+    Channel("e2", "AH", "left"),
+    Channel("e3", "AH", "right"),
+    Channel("e4", "TA", "left"),
+)
+FULL_UV = 400.0
+SD = 0.3
+REJECTED = Measurement(Status.REJECTED)
+ABSENT = Measurement(Status.NO_RESPONSE, amplitude_uv=0.0)
+
+
+def response(uv: float) -> Measurement:
+    return Measurement(Status.RESPONSE, amplitude_uv=uv)
+
+
+class Muscles:
+    """Four muscles, a trial every three minutes, lognormal about what each is told to be."""
+
+    def __init__(self, seed: int = 4) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.estimator = AmplitudeEstimator(CHANNELS, [50.0] * len(CHANNELS))
+        self.baselines: list[float | None] = [None] * len(CHANNELS)
+        self.n = 0
+
+    def trial(self, *percent: float | Measurement, sd: float = SD) -> list[Estimate | None]:
+        """One trial; muscles that are not told are at 100 %."""
+        told = (*percent, *[100.0] * (len(CHANNELS) - len(percent)))
+        noise = np.exp(sd * self.rng.normal(size=len(CHANNELS)))
+        measurements = [
+            p if isinstance(p, Measurement) else response(float(FULL_UV * p / 100 * noise[i]))
+            for i, p in enumerate(told)
+        ]
+        self.n += 1
+        self.estimator.observe(180.0 * self.n, measurements, self.baselines)
+        return self.estimator.judge()
+
+    def with_baseline(self, trials: int = 10) -> Muscles:
+        for _ in range(trials):
+            self.trial()
+        for i in range(len(CHANNELS)):
+            self.estimator.baseline_learned(i)
+            self.baselines[i] = FULL_UV
+        return self
+
+
+def first(estimates: list[Estimate | None]) -> Estimate:
+    assert estimates[0] is not None
+    return estimates[0]
+
+
+def test_without_a_baseline_there_is_no_estimate() -> None:
+    assert Muscles().trial() == [None] * len(CHANNELS)
+
+
+def test_a_steady_muscle_stays_at_its_baseline() -> None:
+    muscles = Muscles().with_baseline()
+    for _ in range(60):
+        estimate = first(muscles.trial())
+        assert estimate.p_below < 0.5
+    assert estimate.percent == pytest.approx(100.0, abs=25.0)
+    assert estimate.lower_percent < estimate.percent < estimate.upper_percent
+
+
+@pytest.mark.parametrize("percent", [10.0, 30.0, 40.0])
+def test_a_loss_is_found_with_its_size(percent: float) -> None:
+    muscles = Muscles(7).with_baseline(25)
+    for _ in range(12):
+        estimates = muscles.trial(percent)
+    estimate = first(estimates)
+    assert estimate.p_below > 0.9
+    assert estimate.p_sudden > 0.9
+    assert estimate.lower_percent <= percent <= estimate.upper_percent
+    others = [e for e in estimates[1:] if e is not None]
+    assert all(e.p_intact > 0.9 for e in others), "what one muscle does is not the others' doing"
+
+
+@pytest.mark.parametrize("percent", [0.5, 5.0, 20.0])
+def test_a_single_outlier_convinces_nobody(percent: float) -> None:
+    muscles = Muscles().with_baseline(40)
+    assert first(muscles.trial(percent)).p_below < 0.9
+    assert first(muscles.trial()).p_below < 0.1
+
+
+def test_no_response_counts_as_far_as_it_could_have_been_seen() -> None:
+    plain, noisy = Muscles().with_baseline(), Muscles().with_baseline()
+    hidden = Measurement(Status.NO_RESPONSE, amplitude_uv=0.0, amplitude_upper_uv=5 * FULL_UV)
+    for _ in range(2):
+        lost, unseen = first(plain.trial(ABSENT)), first(noisy.trial(hidden))
+    assert lost.p_below > 0.9
+    assert lost.percent < 20.0
+    assert unseen.p_below < 0.2
+
+
+def test_a_shared_fade_is_followed_and_is_not_sudden() -> None:
+    muscles = Muscles().with_baseline()
+    for i in range(60):
+        depth = math.log(0.63) * min(i / 50, 1.0)
+        share = [100.0 * math.exp(depth * fade_depth(c.muscle)) for c in CHANNELS]
+        estimates = muscles.trial(*share)
+    for estimate, percent in zip(estimates, share, strict=True):
+        assert estimate is not None
+        assert estimate.percent == pytest.approx(percent, rel=0.25)
+        assert estimate.p_sudden < 0.3
+    shift = muscles.estimator.level_shift(0.0)
+    assert shift == pytest.approx(muscles.estimator.level_shift(-1e9))
+
+
+def test_hands_fade_half_as_deep_as_legs() -> None:
+    assert fade_depth("APB") * 2 == fade_depth("ah") == fade_depth("TA")
+    assert fade_depth("APB") < fade_depth("unknown") < fade_depth("TA")
+
+
+def test_rejected_trials_say_nothing() -> None:
+    one, other = Muscles().with_baseline(), Muscles().with_baseline()
+    before = first(one.trial())
+    other.trial()
+    after = first(other.estimator.judge())
+    assert after == before
+    other.trial(*[REJECTED] * len(CHANNELS))
+    now = first(other.estimator.judge())
+    assert (now.percent, now.p_sudden) == (before.percent, before.p_sudden)
+    assert now.upper_percent >= before.upper_percent, "time alone adds doubt"
+
+
+def test_a_measurements_own_doubt_counts() -> None:
+    sure, unsure = Muscles().with_baseline(), Muscles().with_baseline()
+    low_uv = 0.3 * FULL_UV
+    doubtful = Measurement(
+        Status.RESPONSE,
+        amplitude_uv=low_uv,
+        amplitude_lower_uv=0.1,
+        amplitude_upper_uv=4 * low_uv,
+    )
+    for _ in range(3):
+        certain, vague = first(sure.trial(response(low_uv))), first(unsure.trial(doubtful))
+    assert certain.p_below > vague.p_below
+
+
+def test_a_baseline_set_by_hand_is_what_counts_from_then_on() -> None:
+    muscles = Muscles().with_baseline(20)
+    for _ in range(10):
+        muscles.trial(30.0)
+    muscles.estimator.baseline_given(0, 0.3 * FULL_UV)
+    accepted = first(muscles.estimator.judge())
+    assert accepted.p_below < 0.1
+    assert accepted.percent == pytest.approx(100.0, rel=0.4)
+    for _ in range(6):
+        lost = first(muscles.trial(3.0))
+    assert lost.p_below > 0.9
+    muscles.estimator.baseline_dropped(0)
+    assert muscles.estimator.judge()[0] is None
+    assert not muscles.estimator.has_baseline(0)
+
+
+def test_the_same_trials_give_the_same_bits() -> None:
+    runs = []
+    for _ in range(2):
+        muscles = Muscles(7).with_baseline()
+        runs.append([muscles.trial(*(60.0, 20.0)) for _ in range(20)])
+    assert runs[0] == runs[1]
+
+
+def test_the_state_stays_a_state() -> None:
+    """Probabilities sum to one and covariances stay positive, whatever comes."""
+    muscles = Muscles(11).with_baseline()
+    for _ in range(300):
+        told = [
+            float(10 ** muscles.rng.uniform(-1, 3.5)) if muscles.rng.random() < 0.7 else ABSENT
+            for _ in CHANNELS
+        ]
+        for estimate in muscles.trial(*told):
+            assert estimate is not None
+            assert all(math.isfinite(value) for value in estimate)
+            assert 0.0 <= estimate.p_below <= 1.0
+            assert estimate.lower_percent <= estimate.upper_percent
+
+
+def test_columns_are_the_estimates_fields() -> None:
+    assert len(Estimate._fields) == COLUMNS
+    assert OFFSETS[0] == 0.0
+
+
+def test_normal_distribution() -> None:
+    assert normal_cdf(0.0) == 0.5
+    assert normal_cdf(1.959964) == pytest.approx(0.975, abs=1e-6)

@@ -1,0 +1,91 @@
+"""Rejected trials: each cause is a technical condition, never a loss and never silence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitor.config import CaseConfig
+from monitor.track.tracker import Tracker
+from monitor.types import (
+    AlarmClass,
+    AlarmCondition,
+    AlarmKind,
+    AlarmState,
+    Channel,
+    Epoch,
+    Measurement,
+    Status,
+    Stimulus,
+    Trial,
+)
+
+CHANNELS = tuple(Channel(f"e{i}", "TA") for i in range(1, 5))
+GOOD = Measurement(Status.RESPONSE, amplitude_uv=400.0)
+
+
+def rejected(*reasons: str) -> Measurement:
+    return Measurement(Status.REJECTED, reasons)
+
+
+class Case:
+    def __init__(self) -> None:
+        self.tracker = Tracker(CHANNELS, CaseConfig())
+        self.n = 0
+        for _ in range(10):
+            assert self.trial() == []
+
+    def trial(self, *measurements: Measurement) -> list[tuple[AlarmKind, str, AlarmState]]:
+        """What a trial changed; channels that are not given answer well."""
+        self.n += 1
+        every = (*measurements, *[GOOD] * (len(CHANNELS) - len(measurements)))
+        sweeps_uv = np.zeros((len(CHANNELS), 2), np.float32)
+        at_s = 10.0 * self.n
+        epoch = Epoch(self.n, Stimulus(at_s, "S1"), at_s, 0, 1, 0.0, 5000.0, sweeps_uv)
+        events = list(self.tracker.trial(epoch, every, sweeps_uv))
+        [trial] = [event for event in events if isinstance(event, Trial)]
+        for row in trial.channels:
+            if row.measurement.status is Status.REJECTED:
+                assert row.percent_of_baseline is None, "what is not measured is never 0 %"
+        found = [event for event in events if isinstance(event, AlarmCondition)]
+        assert all(c.alarm_class is AlarmClass.TECHNICAL for c in found)
+        return [(c.kind, c.channel, c.state) for c in found]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [("flat_line", AlarmKind.LEAD_OFF), ("saturated", AlarmKind.SATURATED)],
+)
+def test_a_channels_fault_stands_while_it_is_there(reason: str, kind: AlarmKind) -> None:
+    case = Case()
+    assert case.trial(rejected(reason)) == [(kind, "e1", AlarmState.ACTIVE)]
+    assert case.trial(rejected(reason)) == [
+        (AlarmKind.NOT_MEASURABLE, "e1", AlarmState.ACTIVE)
+    ]  # fmt: skip
+    assert case.trial() == [
+        (kind, "e1", AlarmState.RESOLVED),
+        (AlarmKind.NOT_MEASURABLE, "e1", AlarmState.RESOLVED),
+    ]
+
+
+def test_saturation_of_half_the_channels_at_once_is_electrocautery() -> None:
+    case = Case()
+    assert case.trial(*[rejected("saturated")] * 2) == [
+        (AlarmKind.ELECTROCAUTERY, "", AlarmState.ACTIVE)
+    ]
+    assert case.trial() == [(AlarmKind.ELECTROCAUTERY, "", AlarmState.RESOLVED)]
+
+
+def test_any_other_reason_shows_when_it_comes_again() -> None:
+    case = Case()
+    assert case.trial(rejected("nan")) == []
+    assert case.trial(rejected("nan")) == [(AlarmKind.NOT_MEASURABLE, "e1", AlarmState.ACTIVE)]
+
+
+def test_three_stimuli_without_any_judgement() -> None:
+    case = Case()
+    every = [rejected("nan")] * len(CHANNELS)
+    assert case.trial(*every) == []
+    case.trial(*every)
+    assert case.trial(*every) == [(AlarmKind.REJECTS_IN_A_ROW, "", AlarmState.ACTIVE)]
+    assert (AlarmKind.REJECTS_IN_A_ROW, "", AlarmState.RESOLVED) in case.trial()

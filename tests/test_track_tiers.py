@@ -1,0 +1,392 @@
+"""The two tiers through the tracker: unconfirmed at once, confirmed by the estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from monitor.config import CaseConfig, CaseSection, TrackSection
+from monitor.track import kernel
+from monitor.track.tracker import CommandRefused, Tracker
+from monitor.types import (
+    Acknowledge,
+    AlarmClass,
+    AlarmCondition,
+    AlarmKind,
+    AlarmState,
+    Annotate,
+    Annotation,
+    Baseline,
+    CaseStatus,
+    Channel,
+    Command,
+    Epoch,
+    Event,
+    Measurement,
+    Missed,
+    PauseAudio,
+    Priority,
+    Scope,
+    SetBaseline,
+    Status,
+    Stimulus,
+    Trial,
+)
+
+CHANNELS = tuple(
+    Channel(f"{side[0].upper()}-{muscle}", muscle, side)
+    for muscle in ("APB", "AH")
+    for side in ("left", "right")
+)
+L_APB, R_APB, L_AH, R_AH = range(4)
+FULL_UV = 400.0
+SILENT = Measurement(Status.NO_RESPONSE, amplitude_uv=0.0, amplitude_upper_uv=9.0)
+BAD = Measurement(Status.REJECTED, ("nan",))
+LOW, MEDIUM, HIGH = Priority
+LATENT_S = 30.0
+
+
+def response(percent: float, **more: float) -> Measurement:
+    return Measurement(Status.RESPONSE, amplitude_uv=FULL_UV * percent / 100, **more)  # type: ignore[arg-type]
+
+
+class Case:
+    """A trial every 30 s; responses vary by a fifth about what they are told to be."""
+
+    def __init__(self, track: TrackSection | None = None, profile: str = "default") -> None:
+        config = CaseConfig(
+            case=CaseSection(profile=profile),  # type: ignore[arg-type]
+            track=track or TrackSection(confirm="estimator"),
+        )
+        self.tracker = Tracker(CHANNELS, config, model="net 1.0 abc")
+        self.rng = np.random.default_rng(3)
+        self.n = 0
+        self.at_s = 0.0
+
+    def trial(
+        self,
+        told: dict[int, Measurement | float] | None = None,
+        *,
+        setting: str = "C3/C4",
+        volts: float | None = None,
+        after_s: float = LATENT_S,
+    ) -> list[Event]:
+        """One trial; percents vary, measurements are taken as they are, the rest is at 100 %."""
+        self.n += 1
+        self.at_s += after_s
+        noise = np.exp(0.2 * self.rng.normal(size=len(CHANNELS)))
+        every = [
+            m if isinstance(m, Measurement) else response(float(m * noise[i]))
+            for i in range(len(CHANNELS))
+            for m in [(told or {}).get(i, 100.0)]
+        ]
+        stimulus = Stimulus(self.at_s, "S1", setting, volts)
+        sweeps_uv = np.zeros((len(CHANNELS), 2), np.float32)
+        epoch = Epoch(self.n, stimulus, self.at_s, 0, 1, 0.0, 5000.0, sweeps_uv)
+        return list(self.tracker.trial(epoch, tuple(every), sweeps_uv))
+
+    def baseline(self, trials: int = 12, volts: float | None = None) -> Case:
+        for _ in range(trials):
+            assert losses(self.trial(volts=volts)) == []
+        return self
+
+    def tick(self, after_s: float) -> list[Event]:
+        self.at_s += after_s
+        return list(self.tracker.tick(self.at_s))
+
+    def command(self, command: Command) -> list[Event]:
+        return list(self.tracker.command(command, self.at_s))
+
+
+def losses(events: Sequence[Event]) -> list[AlarmCondition]:
+    return [
+        event
+        for event in events
+        if isinstance(event, AlarmCondition) and event.alarm_class is AlarmClass.PHYSIOLOGICAL
+    ]
+
+
+def technical(events: Sequence[Event]) -> list[tuple[AlarmKind, AlarmState]]:
+    return [
+        (event.kind, event.state)
+        for event in events
+        if isinstance(event, AlarmCondition) and event.alarm_class is AlarmClass.TECHNICAL
+    ]
+
+
+def test_warming_up_leaves_no_trace() -> None:
+    warm, cold = Case(), Case()
+    warm.tracker.warm_up()
+    told = {L_AH: response(10)}
+    for _ in range(12):
+        assert repr(warm.trial()) == repr(cold.trial())
+    assert repr(warm.trial(told)) == repr(cold.trial(told))
+    assert kernel.observe.signatures == kernel.observe.signatures[:1], "one compilation serves all"
+
+
+def test_the_first_trial_beyond_is_shown_at_once_and_low() -> None:
+    [first] = losses(Case().baseline().trial({L_AH: response(50)}))
+    assert (first.state, first.priority) == (AlarmState.UNCONFIRMED, LOW)
+    assert first.evidence["n_of_k"] == "1 of 2"
+
+
+@pytest.mark.parametrize("severe", [response(20), SILENT])
+def test_it_is_medium_where_the_response_is_gone_or_nearly(severe: Measurement) -> None:
+    [first] = losses(Case().baseline().trial({L_AH: severe}))
+    assert (first.state, first.priority) == (AlarmState.UNCONFIRMED, MEDIUM)
+
+
+def test_two_trials_in_a_row_without_a_response_confirm() -> None:
+    case = Case().baseline()
+    case.trial({L_AH: SILENT})
+    [lost] = losses(case.trial({L_AH: SILENT}))
+    assert (lost.kind, lost.state, lost.priority) == (
+        AlarmKind.RESPONSE_LOST,
+        AlarmState.ACTIVE,
+        HIGH,
+    )
+
+
+def test_a_deep_loss_is_confirmed_by_the_second_trial_and_explained() -> None:
+    case = Case().baseline(30)
+    case.command(Annotate("propofol bolus", "Dr A"))
+    case.trial({L_AH: response(8)})
+    for _ in range(3):
+        [found] = losses(case.trial({L_AH: response(8)}))
+    assert (found.state, found.priority, found.scope) == (AlarmState.ACTIVE, HIGH, Scope.FOCAL)
+    evidence = found.evidence
+    assert str(evidence["confirmed_by"]).startswith("estimator: ")
+    assert evidence["estimate_lower_percent"] <= 8 <= evidence["estimate_upper_percent"]  # type: ignore[operator]
+    assert evidence["probability_below"] >= 0.9  # type: ignore[operator]
+    assert (evidence["profile"], evidence["model"]) == ("default 1", "net 1.0 abc")
+    assert evidence["noted"] == "propofol bolus (2 min before)"
+    assert "the others are intact" in str(evidence["scope_evidence"])
+
+
+def test_one_outlier_is_never_high_and_goes_without_a_trace() -> None:
+    case = Case().baseline(40)
+    [raised] = losses(case.trial({L_AH: response(4)}))
+    assert raised.priority is MEDIUM
+    events = [case.trial({L_AH: response(100)}) for _ in range(2)]
+    [still], [over] = losses(events[0]), losses(events[1])
+    assert (still.state, over.state) == (AlarmState.UNCONFIRMED, AlarmState.RESOLVED)
+    assert over.evidence["reason"] == "not repeated"
+
+
+def test_values_about_the_criterion_stay_unconfirmed_for_long() -> None:
+    case = Case().baseline(30)
+    for _ in range(4):
+        [found] = losses(case.trial({L_AH: response(49)}))
+        assert found.state is AlarmState.UNCONFIRMED
+
+
+@pytest.mark.parametrize("who", [(L_AH, R_AH), (L_APB, R_APB, L_AH, R_AH)])
+@pytest.mark.parametrize("profile", ["default", "supratentorial", "spinal-cord"])
+def test_a_sudden_loss_on_both_sides_is_high_whatever_the_scope(
+    who: tuple[int, ...], profile: str
+) -> None:
+    case = Case(
+        TrackSection(confirm="estimator", controls=("APB", "other_side")), profile
+    ).baseline(20)
+    for _ in range(3):
+        found = losses(case.trial(dict.fromkeys(who, SILENT)))
+    assert {(c.state, c.priority) for c in found} == {(AlarmState.ACTIVE, HIGH)}
+    assert len(found) == len(who)
+
+
+def fade(case: Case, least: float, minutes: int) -> list[AlarmCondition]:
+    """Legs fall gradually to ``least`` per cent, hands by the root of that."""
+    found = []
+    for i in range(2 * minutes + 30):
+        share = (least / 100) ** min(i / (2 * minutes), 1.0)
+        hand, leg = 100 * share**0.5, 100 * share
+        found += losses(case.trial({L_APB: hand, R_APB: hand, L_AH: leg, R_AH: leg}))
+    return [c for c in found if c.state is AlarmState.ACTIVE]
+
+
+def test_a_gradual_decline_with_its_controls_is_medium_and_called_global() -> None:
+    confirmed = fade(
+        Case(TrackSection(confirm="estimator", controls=("APB",))).baseline(20), 25, 60
+    )
+    assert {c.channel for c in confirmed} == {"L-AH", "R-AH"}
+    assert {c.priority for c in confirmed} == {MEDIUM}
+    assert {c.scope for c in confirmed} == {Scope.GLOBAL}
+    assert all(c.evidence["gradual"] for c in confirmed)
+
+
+def test_without_a_valid_control_it_is_high_and_never_global() -> None:
+    confirmed = fade(Case().baseline(20), 25, 60)
+    assert confirmed
+    assert {c.priority for c in confirmed} == {HIGH}
+    assert {c.scope for c in confirmed} <= {Scope.INDETERMINATE, Scope.FOCAL}
+
+
+def test_nobody_repeats_it_rises_after_one_and_after_three_minutes() -> None:
+    case = Case().baseline()
+    case.trial({L_AH: response(45)})
+    assert losses(case.tick(60.9)) == []
+    [medium] = losses(case.tick(0.1))
+    assert (medium.state, medium.priority) == (AlarmState.UNCONFIRMED, MEDIUM)
+    assert losses(case.tick(119.9)) == []
+    [high] = losses(case.tick(0.1))
+    assert (high.state, high.priority) == (AlarmState.UNCONFIRMED, HIGH)
+    assert high.evidence["not_repeated_for_s"] == 180.0
+
+
+@pytest.mark.parametrize("bad", [BAD, None])
+def test_a_bad_trial_or_another_setting_does_not_stop_that(bad: Measurement | None) -> None:
+    case = Case().baseline()
+    case.trial({L_AH: response(45)})
+    if bad is None:
+        case.trial(setting="Cz", after_s=20.0)
+    else:
+        case.trial({L_AH: bad}, after_s=20.0)
+    [medium] = losses(case.tick(41.0))
+    assert medium.priority is MEDIUM
+
+
+def test_a_trial_that_is_not_beyond_stops_it() -> None:
+    case = Case().baseline()
+    case.trial({L_AH: response(45)})
+    case.trial({L_AH: response(55)})
+    assert losses(case.tick(500.0)) == []
+
+
+def test_one_that_rose_high_is_latched_when_it_is_over() -> None:
+    case = Case().baseline()
+    case.trial({L_AH: response(45)})
+    case.tick(200.0)
+    case.trial({L_AH: response(100)})
+    [latched] = losses(case.trial({L_AH: response(100)}))
+    assert (latched.state, latched.priority) == (AlarmState.LATCHED, HIGH)
+    case.trial({L_AH: response(100)})
+    [again] = losses(case.trial({L_AH: response(40)}))
+    assert (again.id, again.state, again.priority) == (latched.id, AlarmState.UNCONFIRMED, HIGH)
+
+
+@pytest.mark.parametrize(("volts", "confirmed"), [(450.0, True), (400.0, False), (350.0, False)])
+def test_a_response_absent_under_a_stronger_stimulus_confirms(
+    volts: float, confirmed: bool
+) -> None:
+    case = Case().baseline(volts=400.0)
+    [first] = losses(case.trial({L_AH: response(30)}, volts=400.0))
+    assert first.setting == "C3/C4 @ 400"
+    events = case.trial({L_AH: SILENT}, volts=volts if volts != 400.0 else 399.0)
+    assert [(c.kind, c.state, c.priority) for c in losses(events)] == [
+        (AlarmKind.RESPONSE_LOST, AlarmState.ACTIVE, HIGH)
+    ] * confirmed
+
+
+def test_a_changed_setting_is_not_comparable_and_clears_nothing() -> None:
+    case = Case().baseline(volts=400.0)
+    case.trial({L_AH: response(30)}, volts=400.0)
+    for i in range(3):
+        events = case.trial({L_AH: response(100)}, volts=450.0)
+        expected = [(AlarmKind.NOT_COMPARABLE, AlarmState.ACTIVE)]
+        assert technical(events) == expected * (i == 0)
+        assert losses(events) == []
+        [trial] = [event for event in events if isinstance(event, Trial)]
+        assert {row.percent_of_baseline for row in trial.channels} == {None}
+        assert not any(row.comparable for row in trial.channels)
+    back = case.trial({L_AH: response(30)}, volts=400.0)
+    assert technical(back) == [(AlarmKind.NOT_COMPARABLE, AlarmState.RESOLVED)]
+    assert losses(back)
+
+
+def test_a_threshold_rise_is_raised_by_the_profile_that_has_it() -> None:
+    case = Case(TrackSection(confirm="estimator", threshold_rise=100.0)).baseline(volts=300.0)
+    case.trial({L_AH: SILENT}, volts=300.0)
+    found = losses(case.trial({L_AH: SILENT}, volts=400.0))
+    risen = [c for c in found if c.kind is AlarmKind.THRESHOLD_RISE]
+    assert [(c.channel, c.priority) for c in risen] == [("L-AH", MEDIUM)]
+
+
+def test_a_later_onset_is_advisory() -> None:
+    case = Case()
+    for _ in range(12):
+        case.trial({L_AH: response(100, onset_ms=40.0)})
+    found = [c for _ in range(2) for c in losses(case.trial({L_AH: response(100, onset_ms=44.0)}))]
+    assert [(c.kind, c.priority) for c in found] == [(AlarmKind.LATENCY_SHIFT, LOW)]
+
+
+def confirmed_case(track: TrackSection | None = None) -> tuple[Case, AlarmCondition]:
+    case = Case(track).baseline(20)
+    case.trial({L_AH: SILENT})
+    [lost] = losses(case.trial({L_AH: SILENT}))
+    return case, lost
+
+
+def test_a_high_alarm_that_nobody_takes_is_passed_on_to_the_end() -> None:
+    case, lost = confirmed_case()
+    told = []
+    for _ in range(11):
+        events = case.tick(60.0)
+        told += [c.evidence["escalation"] for c in losses(events)]
+        exhausted = technical(events)
+        if exhausted:
+            break
+    assert told == ["1 of 3", "2 of 3", "3 of 3"]
+    assert exhausted == [(AlarmKind.ESCALATION_EXHAUSTED, AlarmState.ACTIVE)]
+    acknowledged = case.command(Acknowledge(lost.id, "Dr A"))
+    assert technical(acknowledged) == [(AlarmKind.ESCALATION_EXHAUSTED, AlarmState.RESOLVED)]
+    assert losses(case.tick(900.0)) == []
+
+
+def test_an_acknowledged_alarm_is_not_passed_on_and_a_chain_may_be_empty() -> None:
+    case, lost = confirmed_case()
+    case.command(Acknowledge(lost.id, "Dr A"))
+    assert case.tick(900.0) == []
+    nobody, _ = confirmed_case(TrackSection(confirm="estimator", escalate_s=()))
+    assert nobody.tick(900.0) == []
+
+
+def test_a_higher_priority_breaks_the_pause_and_an_equal_one_does_not() -> None:
+    case = Case().baseline(20)
+    case.trial({L_AH: response(45)})
+    case.command(PauseAudio(120.0, "Dr A"))
+    quiet = case.trial({R_AH: response(45)}, after_s=1.0)
+    assert not [event for event in quiet if isinstance(event, CaseStatus)]
+    broken = case.trial({R_APB: SILENT}, after_s=1.0)
+    [status] = [event for event in broken if isinstance(event, CaseStatus)]
+    [note] = [event for event in broken if isinstance(event, Annotation)]
+    assert status.audio_paused_until_s is None
+    assert (note.text, note.by) == ("audio pause broken by an alarm of medium priority", "monitor")
+
+
+def test_a_baseline_under_a_loss_needs_an_override_and_the_loss_stays() -> None:
+    case, lost = confirmed_case()
+    new = SetBaseline("L-AH", "Dr A", "accepted", "C3/C4", 40.0, role="neurophysiologist")
+    with pytest.raises(CommandRefused, match="override"):
+        case.command(new)
+    override = SetBaseline(
+        "L-AH", "Dr A", "accepted", "C3/C4", 40.0, role="neurophysiologist", override=True
+    )
+    baseline, note = case.command(override)
+    assert isinstance(baseline, Baseline)
+    assert isinstance(note, Annotation)
+    assert note.text.endswith("accepted [neurophysiologist]")
+    case.trial({L_AH: response(10)})
+    [over] = losses(case.trial({L_AH: response(10)}))
+    assert (over.id, over.state) == (lost.id, AlarmState.LATCHED)
+
+
+def test_a_group_gets_its_baseline_anew() -> None:
+    case = Case().baseline()
+    events = case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "R-AH")))
+    assert [e.channel for e in events if isinstance(e, Baseline)] == ["L-AH", "R-AH"]
+    with pytest.raises(CommandRefused, match="no channel 'X'"):
+        case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "X")))
+
+
+def test_rejects_of_every_muscle_are_one_condition_of_the_case() -> None:
+    case = Case().baseline()
+    every = dict.fromkeys(range(4), BAD)
+    found = [technical(case.trial(every)) for _ in range(2)]
+    assert AlarmKind.REJECTS_IN_A_ROW not in {kind for kinds in found for kind, _ in kinds}
+    case.at_s += LATENT_S
+    missed = Missed(99, Stimulus(case.at_s, "S1", "C3/C4"), case.at_s, Status.GAP, "gap")
+    events = list(case.tracker.missed(missed))
+    assert technical(events) == [(AlarmKind.REJECTS_IN_A_ROW, AlarmState.ACTIVE)]
+    assert (AlarmKind.REJECTS_IN_A_ROW, AlarmState.RESOLVED) in technical(case.trial())
