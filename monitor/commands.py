@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ import msgspec
 from monitor.config import CaseConfig, from_mapping, load
 from monitor.engine.plan import CasePlan, LiveStreams, Recorded
 from monitor.page import PAGE_MISSING, page_is_built
+from monitor.sources.child import Stop
 from monitor.summary import print_summary
 from monitor.supervisor import Supervisor, address_of, listening, runtime_folder
 from monitor.types import MonitorError
@@ -90,9 +90,9 @@ def speed_of(text: str, default: float | None) -> float | None:
 
 
 @contextmanager
-def interruptible() -> Iterator[threading.Event]:
+def interruptible() -> Iterator[Stop]:
     """SIGINT and SIGTERM ask to stop; a second SIGINT is Python's own, at once."""
-    asked = threading.Event()
+    asked = Stop()
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()

@@ -20,7 +20,7 @@ environment.prepare()
 from monitor import wire  # noqa: E402  (after the environment: it imports numpy)
 from monitor.engine.opening import run_plan  # noqa: E402
 from monitor.engine.plan import CasePlan  # noqa: E402
-from monitor.sources.child import stop_event  # noqa: E402
+from monitor.sources.child import Stop, stop_event  # noqa: E402
 from monitor.types import MonitorError  # noqa: E402
 
 CLOSE_S = 15.0
@@ -52,7 +52,7 @@ def _say_ready(case: wire.Body) -> None:
     )
 
 
-def _leave_in_time(stop: threading.Event) -> None:
+def _leave_in_time(stop: Stop) -> None:
     stop.wait()
     time.sleep(CLOSE_S)
     os._exit(1)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Any
 
-from monitor.sources.child import stop_event
+from monitor.sources.child import Stop, stop_event
 from monitor.sources.lsl_library import configure
 from monitor.sources.scenario import SCENARIOS, scenario_named
 from monitor.sources.simulated import SimulatedCase
@@ -50,7 +49,7 @@ def marker_outlet(pylsl: Any, name: str, source_id: str, channel_format: str = "
 def run(
     case: SimulatedCase,
     pylsl: Any,
-    stop: threading.Event,
+    stop: Stop,
     *,
     name: str,
     source_id: str,

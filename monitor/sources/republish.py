@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from monitor.config import SignalSection, load
 from monitor.sources.base import ignored_channels, read_recording
-from monitor.sources.child import stop_event
+from monitor.sources.child import Stop, stop_event
 from monitor.sources.lsl_library import configure
 from monitor.sources.outlet import emg_outlet, marker_outlet
 from monitor.sources.replay import Recording, RecordingSource
@@ -31,7 +30,7 @@ _LARGEST_INT32 = 2**31 - 1
 def republish(
     path: Path,
     signal: SignalSection,
-    stop: threading.Event,
+    stop: Stop,
     *,
     ready: Callable[[], None] = lambda: None,
     settle_s: float = 0.5,
@@ -63,7 +62,7 @@ def republish(
     _push(recording, pylsl, emg, markers, stop)
 
 
-def _push(recording: Recording, pylsl: Any, emg: Any, markers: Any, stop: threading.Event) -> None:
+def _push(recording: Recording, pylsl: Any, emg: Any, markers: Any, stop: Stop) -> None:
     value_of = str if markers.channel_format == pylsl.cf_string else int
     offset_s = {"signal": 0.0, "markers": 0.0}
     shift_s: float | None = None
