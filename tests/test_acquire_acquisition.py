@@ -188,7 +188,7 @@ def cases(draw: st.DrawFn) -> tuple[Signal, list[tuple[int, int, Marker]], list[
                 st.integers(-900, 900),
             ),
             max_size=12,
-            unique_by=lambda s: s[:2],
+            unique_by=lambda s: s[0] + s[1],
         )
     )
     stimuli = []
