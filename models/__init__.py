@@ -8,6 +8,7 @@ the checkout, with the ``train`` extra installed::
     python -m models.evaluate    # errors on the held-out seeds, beside the TKEO stage's
 
 :mod:`models.responses` and :mod:`models.disturbances` say what is assumed about muscle and room,
-:mod:`models.simulator` puts a sweep together, :mod:`models.dataset` sends it through the monitor's
-own cleaning and resampling.
+:mod:`models.simulator` puts a sweep together (and writes labelled ones: ``--out FILE.npz``),
+:mod:`models.dataset` sends it through the monitor's own cleaning and resampling,
+:mod:`models.picture` shows fifty of them.
 """

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.simulator import Block, simulate_block
-from monitor.measure.clean import clean_sweeps
-from monitor.measure.plan import plan_sweeps
+from models.simulator import ARTEFACT_TYPES, BLOCK_SWEEPS, Block, simulate_block
 from monitor.measure.resample import NETWORK_SAMPLES, network_window
 
 Float32Array = NDArray[np.float32]
@@ -20,40 +18,44 @@ Float32Array = NDArray[np.float32]
 #: The network's window starts this long after the last pulse. Its first millisecond is blanked on
 #: purpose: the straight line there tells where the artefact was.
 WINDOW_OFFSET_MS = 3.0
-#: Sweeps a block: so many share a recording set-up.
-BLOCK_SWEEPS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowSet:
-    """Windows (k, 500) float32 in uV and their truth, each (k,) (see ``simulator.Truth``)."""
+    """Windows (k, 500) float32 in uV and their truth, (k,) each (see ``simulator.Truth``).
+
+    ``artefact_types`` is (k, 7), in the order of ``simulator.ARTEFACT_TYPES``.
+    """
 
     windows_uv: Float32Array
     response: Float32Array
     artefact: Float32Array
+    artefact_types: Float32Array
+    severity: Float32Array
     amplitude_uv: Float32Array
     onset_ms: Float32Array
     duration_ms: Float32Array
+    phases: Float32Array
     snr: Float32Array
 
 
 def block_windows(block: Block) -> Float32Array:
     """(k, 500) float32: what the live path hands the network for these sweeps."""
     setup = block.setup
-    plan = plan_sweeps(setup.fs_hz, setup.n_samples, setup.stimulus_index, setup.pulses_ms)
-    cleaned = clean_sweeps(block.sweeps_uv, plan)
     at_ms = setup.last_pulse_ms + WINDOW_OFFSET_MS
     start = setup.stimulus_index + setup.stimulus_fraction + at_ms * setup.fs_hz / 1e3
-    return network_window(cleaned, setup.fs_hz, start)
+    return network_window(block.cleaned_uv, setup.fs_hz, start)
 
 
 def simulate_windows(seed: int, split: str, count: int) -> WindowSet:
     """Simulate ``count`` sweeps of a split, block by block, and cut their windows."""
     windows = np.empty((count, NETWORK_SAMPLES), np.float32)
     truth = {
-        name: np.empty(count, np.float32)
-        for name in ("response", "artefact", "amplitude_uv", "onset_ms", "duration_ms", "snr")
+        field.name: np.empty(count, np.float32)
+        for field in fields(WindowSet)
+        if field.name != "windows_uv"
     }
+    truth["artefact_types"] = np.empty((count, len(ARTEFACT_TYPES)), np.float32)
     for number, first in enumerate(range(0, count, BLOCK_SWEEPS)):
         block = simulate_block(seed, split, number, min(BLOCK_SWEEPS, count - first))
         rows = slice(first, first + block.sweeps_uv.shape[0])

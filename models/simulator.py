@@ -5,27 +5,40 @@ length of the epoch are common to its sweeps, everything else is drawn sweep by 
 follows from (seed, split, number) alone, so any block can be made anew, in any order.
 
 What is true of a sweep comes from the noiseless response (:mod:`models.responses` defines onset,
-duration and amplitude). **SNR** is the peak of the noiseless |response| over the SD of the
+duration, amplitude and phases). **SNR** is the peak of the noiseless |response| over the SD of the
 stationary noise (hiss and background EMG); mains, drift and artefacts come on top and are not
-counted. **Artefact** is true where something that is neither response, noise, mains nor drift
-(the tail of the stimulus artefact beyond the blanking, a QRS complex, an electrode pop, cautery)
-spans more than 4 noise SD and more than a tenth of the response's peak within the 100 ms that the
-network sees, or the converter clips there: where it could move a measurement.
+counted. Sweeps to train on have a log-uniform SNR; those to validate and test on lie in the bands
+:data:`SNR_BANDS` in equal shares.
+
+**Artefact.** Each of :data:`ARTEFACT_TYPES` is present where it spans more than 4 noise SD within
+the 100 ms that the network sees: what is left of the stimulus artefact beyond the blanking; mains
+*after* the cleaning took out what it could (an epoch with nothing before the stimulus keeps its
+hum); the EMG of a contracted muscle; cautery; an electrode's pop or a lost electrode; a converter
+out of range; a QRS complex. **Severity** is the largest of those spans over the sum of the
+response's peak to peak and 6 noise SD: about 1 where it is as large as what is to be measured.
 
 Not simulated: a response that begins within the blanking, silent periods, dependence between
-muscles or trials, electrodes that lose contact, any patient's actual anatomy. No real recording
-went into it.
+muscles or trials, any patient's actual anatomy. No real recording went into it.
+
+``python -m models.simulator --out FILE.npz --n 2000 --split test`` writes sweeps of one shape with
+their truth for ``bench.accuracy``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import disturbances
 from models.responses import Amplifier, Grid, draw_responses, log_uniform
+from monitor.measure.clean import clean_sweeps
+from monitor.measure.morphology import morphology_of
+from monitor.measure.plan import plan_sweeps
 
 FloatArray = NDArray[np.float64]
 
@@ -33,22 +46,34 @@ FloatArray = NDArray[np.float64]
 SPLITS = {"training": 1, "validation": 2, "test": 3}
 
 FS_HZ = (2000.0, 2500.0, 3000.0, 4000.0, 5000.0, 6400.0, 10_000.0, 16_000.0, 20_000.0, 22_000.0)
-PRE_MS = (0.0, 50.0, 100.0, 100.0, 100.0, 100.0, 100.0)
+PRE_MS = (0.0, 50.0, 100.0, 100.0, 100.0, 100.0, 100.0, 100.0, 100.0)
 POST_MS = (100.0, 150.0, 150.0, 200.0)
 PULSE_INTERVALS_MS = (2.0, 2.5, 3.0, 4.0)
 MAX_PULSES = 9
 
-SNR_RANGE = (1.2, 120.0)
+#: To validate and test: a response's SNR lies in each of these equally often.
+SNR_BANDS = ((1.5, 3.0), (3.0, 5.0), (5.0, 10.0), (10.0, 200.0))
+TRAINING_SNR = (1.2, 200.0)
 NOISE_RANGE_UV = (0.7, 30.0)
-AMPLITUDE_RANGE_UV = (10.0, 10_000.0)
+AMPLITUDE_RANGE_UV = (5.0, 10_000.0)
 ABSENT_SHARE = 0.35
 
+#: Kinds of artefact, in the order of :attr:`Truth.artefact_types`.
+ARTEFACT_TYPES = (
+    "stimulus",
+    "mains",
+    "background_emg",
+    "electrocautery",
+    "electrode",
+    "clipping",
+    "heart",
+)
 #: What the network sees, from the last pulse; and where the blanking of its artefact ends.
 SEEN_MS = (4.2, 103.0)
-ARTEFACT_SD = 4.0
-ARTEFACT_SHARE = 0.1
 #: Responses are synthesised on a grid at least this fine.
-FINE_HZ = 20_000.0
+FINE_HZ = 16_000.0
+#: Sweeps a block, where a whole split is made.
+BLOCK_SWEEPS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +108,30 @@ class Setup:
 class Truth:
     """What is true of k sweeps, each (k,). NaN where there is no response to speak of.
 
-    ``onset_ms`` counts from the *last* pulse; ``amplitude_uv`` is peak to peak.
+    ``onset_ms`` counts from the *last* pulse; ``amplitude_uv`` is peak to peak; ``phases`` is 0
+    without a response. ``artefact_types`` (k, 7) in the order of :data:`ARTEFACT_TYPES`,
+    ``artefact`` true where any of them is, ``severity`` 0 where none is.
     """
 
     response: NDArray[np.bool_]
     artefact: NDArray[np.bool_]
+    artefact_types: NDArray[np.bool_]
+    severity: FloatArray
     amplitude_uv: FloatArray
     onset_ms: FloatArray
     duration_ms: FloatArray
+    phases: NDArray[np.int64]
     snr: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """k sweeps of one set-up: as recorded and noiseless, both (k, n) in microvolts."""
+    """k sweeps of one set-up: as recorded, noiseless and cleaned, all (k, n) in microvolts."""
 
     setup: Setup
     sweeps_uv: FloatArray
     response_uv: FloatArray
+    cleaned_uv: FloatArray
     truth: Truth
 
 
@@ -113,8 +144,13 @@ def simulate_block(seed: int, split: str, number: int, count: int) -> Block:
         number: of the block within its split.
         count: sweeps in it.
     """
-    rng = np.random.default_rng([seed, SPLITS[split], number])
-    return simulate(rng, draw_setup(rng), count)
+    rng = block_rng(seed, split, number)
+    return simulate(rng, draw_setup(rng), count, in_bands=split != "training")
+
+
+def block_rng(seed: int, split: str, number: int) -> np.random.Generator:
+    """The random stream of one block."""
+    return np.random.default_rng([seed, SPLITS[split], number])
 
 
 def draw_setup(rng: np.random.Generator) -> Setup:
@@ -137,53 +173,166 @@ def draw_setup(rng: np.random.Generator) -> Setup:
     )
 
 
-def simulate(rng: np.random.Generator, setup: Setup, count: int) -> Block:
-    """Draw ``count`` sweeps of a set-up."""
+def draw_snr(rng: np.random.Generator, count: int, in_bands: bool) -> FloatArray:
+    """(count,) log-uniform over the whole range, or within bands of equal shares."""
+    if not in_bands:
+        return log_uniform(rng, *TRAINING_SNR, (count,))
+    edges = np.log(np.array(SNR_BANDS))[rng.integers(0, len(SNR_BANDS), count)]
+    return np.asarray(np.exp(rng.uniform(edges[:, 0], edges[:, 1])))
+
+
+def simulate(rng: np.random.Generator, setup: Setup, count: int, in_bands: bool = False) -> Block:
+    """Draw ``count`` sweeps of a set-up, their SNR log-uniform or in bands of equal shares."""
     t_ms = setup.t_ms()
     amplifier = Amplifier(setup.lowpass_hz, setup.highpass_hz)
+    last_ms = setup.last_pulse_ms
+    seen = (t_ms >= last_ms + SEEN_MS[0]) & (t_ms < last_ms + SEEN_MS[1])
     present = rng.random(count) >= ABSENT_SHARE
-    snr = np.where(present, log_uniform(rng, *SNR_RANGE, (count,)), 0.0)
+    snr = np.where(present, draw_snr(rng, count, in_bands), 0.0)
     noise_uv = log_uniform(rng, *NOISE_RANGE_UV, (count,))
 
     # In units of the noise's SD until the very end.
     response = np.zeros((count, setup.n_samples))
-    onset_ms, duration_ms, span = (np.full(count, np.nan) for _ in range(3))
+    onset_ms, duration_ms = np.full(count, np.nan), np.full(count, np.nan)
+    span, phases = np.zeros(count), np.zeros(count, np.int64)
     # The response's own grid: the sweep's samples after the last pulse, each divided further.
-    first = int(np.searchsorted(t_ms, setup.last_pulse_ms))
+    first = int(np.searchsorted(t_ms, last_ms))
     fold = int(np.ceil(FINE_HZ / setup.fs_hz))
-    grid = Grid(
-        setup.fs_hz * fold, t_ms[first] - setup.last_pulse_ms, (setup.n_samples - first) * fold
-    )
+    grid = Grid(setup.fs_hz * fold, t_ms[first] - last_ms, (setup.n_samples - first) * fold)
     drawn = draw_responses(rng, int(present.sum()), grid, amplifier)
     response[present, first:] = snr[present, None] * drawn.waves[:, ::fold]
     onset_ms[present], duration_ms[present] = drawn.onset_ms, drawn.duration_ms
-    span[present] = snr[present] * drawn.peak_to_peak
+    span[present], phases[present] = snr[present] * drawn.peak_to_peak, drawn.phases
     # An amplitude beyond the range brings its noise along: the SNR stays as drawn.
     lowest, highest = AMPLITUDE_RANGE_UV
     noise_uv[present] = np.clip(noise_uv[present], lowest / span[present], highest / span[present])
 
-    artefact = disturbances.stimulus_artefact(rng, count, t_ms, setup.pulses_ms)
-    artefact += disturbances.heart(rng, count, t_ms)
-    artefact += disturbances.electrode_pop(rng, count, t_ms)
-    artefact += disturbances.electrocautery(rng, count, t_ms)
-    sweeps = response + artefact
-    sweeps += disturbances.noise(rng, count, setup.n_samples, setup.fs_hz, amplifier)
-    sweeps += disturbances.mains(rng, count, t_ms, setup.mains_hz)
+    noise, emg, contracted = disturbances.noise(rng, count, setup.n_samples, setup.fs_hz, amplifier)
+    stimulus, left = disturbances.stimulus_artefact(rng, t_ms, setup.pulses_ms, noise_uv, seen)
+    hum = disturbances.mains(rng, count, t_ms, setup.mains_hz)
+    cautery = disturbances.electrocautery(rng, count, t_ms)
+    pop = disturbances.electrode_pop(rng, count, t_ms)
+    heart = disturbances.heart(rng, count, t_ms)
+    sweeps = response + noise + stimulus + hum + cautery + pop + heart
     sweeps += disturbances.drift(rng, count, t_ms)
-    clipped = disturbances.clip(rng, sweeps)
+    lost = disturbances.lost_electrode(rng, sweeps, seen)
+    clipped = disturbances.clip(rng, sweeps, seen)
+    plan = plan_sweeps(setup.fs_hz, setup.n_samples, setup.stimulus_index, setup.pulses_ms)
+    cleaned = clean_sweeps(sweeps, plan)
 
-    seen = (t_ms >= setup.last_pulse_ms + SEEN_MS[0]) & (t_ms < setup.last_pulse_ms + SEEN_MS[1])
-    disturbed = np.ptp(artefact[:, seen], axis=1) > np.maximum(ARTEFACT_SD, ARTEFACT_SHARE * snr)
+    extent = np.stack(
+        [
+            left,
+            # Beyond the blanking the cleaning takes nothing but hum and a level.
+            np.ptp((cleaned - sweeps + hum)[:, seen], axis=1),
+            np.where(contracted, np.ptp(emg[:, seen], axis=1), 0.0),
+            np.ptp(cautery[:, seen], axis=1),
+            np.ptp(pop[:, seen], axis=1),
+            clipped,
+            np.ptp(heart[:, seen], axis=1),
+        ],
+        axis=1,
+    )
+    # A lost electrode shows nothing, be it response or disturbance.
+    extent[lost] = 0.0
+    extent[lost, ARTEFACT_TYPES.index("electrode")] = 1e3
+    response[lost], present[lost] = 0.0, False
+    onset_ms[lost], duration_ms[lost] = np.nan, np.nan
+    span[lost], phases[lost] = 0.0, 0
+    types = extent > disturbances.PRESENT_SD
+    types[:, ARTEFACT_TYPES.index("clipping")] = extent[:, ARTEFACT_TYPES.index("clipping")] > 0.0
     return Block(
         setup=setup,
         sweeps_uv=sweeps * noise_uv[:, None],
         response_uv=response * noise_uv[:, None],
+        cleaned_uv=cleaned * noise_uv[:, None],
         truth=Truth(
             response=present,
-            artefact=disturbed | clipped[:, seen].any(axis=1),
-            amplitude_uv=span * noise_uv,
+            artefact=types.any(axis=1),
+            artefact_types=types,
+            severity=(extent * types).max(axis=1) / (span + 6.0),
+            amplitude_uv=np.where(present, span * noise_uv, np.nan),
             onset_ms=onset_ms,
             duration_ms=duration_ms,
+            phases=phases,
             snr=np.where(present, snr, np.nan),
         ),
     )
+
+
+def labelled_sweeps(
+    seed: int,
+    split: str,
+    count: int,
+    fs_hz: float = 5000.0,
+    pulses_ms: tuple[float, ...] = (0.0,),
+    pre_ms: float = 100.0,
+    post_ms: float = 150.0,
+) -> dict[str, NDArray[np.generic]]:
+    """Sweeps of one shape with their truth, as ``bench.accuracy --sweeps`` reads them.
+
+    Amplifier and mains are drawn anew every :data:`BLOCK_SWEEPS` sweeps. ``onset_ms`` counts from
+    the *first* pulse, as everywhere in the monitor's results; ``onset_from_last_ms`` from the last.
+    """
+    shape = {
+        "fs_hz": fs_hz,
+        "n_samples": round((pre_ms + pulses_ms[-1] + post_ms) * fs_hz / 1e3),
+        "stimulus_index": round(pre_ms * fs_hz / 1e3),
+        "stimulus_fraction": 0.0,
+        "pulses_ms": pulses_ms,
+    }
+    blocks = []
+    for number, first in enumerate(range(0, count, BLOCK_SWEEPS)):
+        rng = block_rng(seed, split, number)
+        drawn = draw_setup(rng)
+        setup = replace(drawn, lowpass_hz=min(drawn.lowpass_hz, 0.4 * fs_hz), **shape)
+        blocks.append(simulate(rng, setup, min(BLOCK_SWEEPS, count - first), in_bands=True))
+    truth = {
+        name: np.concatenate([getattr(block.truth, name) for block in blocks])
+        for name in Truth.__dataclass_fields__
+    }
+    names = [morphology_of(int(phases)) for phases in truth["phases"]]
+    return {
+        "sweeps_uv": np.concatenate([block.sweeps_uv for block in blocks]).astype(np.float32),
+        "fs_hz": np.float64(fs_hz),
+        "stimulus_index": np.int64(shape["stimulus_index"]),
+        "pulses_ms": np.array(pulses_ms),
+        "present": truth["response"],
+        "onset_ms": truth["onset_ms"] + pulses_ms[-1],
+        "onset_from_last_ms": truth["onset_ms"],
+        "morphology": np.array(["" if name is None else str(name.value) for name in names]),
+        "artefact_type_names": np.array(ARTEFACT_TYPES),
+        **{
+            name: truth[name]
+            for name in (
+                "amplitude_uv",
+                "duration_ms",
+                "phases",
+                "snr",
+                "artefact",
+                "artefact_types",
+                "severity",
+            )
+        },
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m models.simulator", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="an .npz file")
+    parser.add_argument("--n", type=int, default=2000, help="sweeps")
+    parser.add_argument("--split", choices=tuple(SPLITS), default="test")
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--fs-hz", type=float, default=5000.0)
+    parser.add_argument("--pulses", type=int, default=1, help="in the train")
+    parser.add_argument("--interval-ms", type=float, default=4.0, help="between pulses")
+    options = parser.parse_args(arguments)
+    pulses_ms = tuple(options.interval_ms * i for i in range(options.pulses))
+    arrays = labelled_sweeps(options.seed, options.split, options.n, options.fs_hz, pulses_ms)
+    np.savez_compressed(options.out, **arrays)
+    shape = arrays["sweeps_uv"].shape
+    print(f"{options.out}: {shape[0]} sweeps of {shape[1]} samples, split {options.split}")
+
+
+if __name__ == "__main__":
+    main()

@@ -80,5 +80,7 @@ def test_the_hash_follows_source_seed_and_count(tmp_path: Path, monkeypatch) -> 
     source = (tmp_path / "simulator.py").read_text()
     (tmp_path / "simulator.py").write_text("# a remark\n" + source.replace("Draw a", "Draw some"))
     assert dataset.training_sha256(1, 100) == first
-    (tmp_path / "simulator.py").write_text(source.replace("0.35", "0.36"))
+    (tmp_path / "simulator.py").write_text(
+        source.replace("ABSENT_SHARE = 0.35", "ABSENT_SHARE = 0.36")
+    )
     assert dataset.training_sha256(1, 100) != first
