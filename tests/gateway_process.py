@@ -14,7 +14,7 @@ from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
-START_S = 20.0
+START_S = 60.0
 
 
 class GatewayProcess:

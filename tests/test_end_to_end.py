@@ -14,7 +14,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-ALARM_WITHIN_S = 60.0
+ALARM_WITHIN_S = 120.0
 
 
 @pytest.mark.lsl
@@ -41,7 +41,7 @@ def test_a_loss_over_lsl_is_an_alarm_over_a_websocket(tmp_path: Path) -> None:
                 a["state"] == "active" and a["priority"] == "high" for a in alarms.values()
             ):
                 assert time.monotonic() < deadline, "no alarm came"
-                message = json.loads(feed.recv(timeout=10))
+                message = json.loads(feed.recv(timeout=60))
                 if message["type"] == "heartbeat":
                     continue
                 seqs.append(message["seq"])
@@ -56,7 +56,7 @@ def test_a_loss_over_lsl_is_an_alarm_over_a_websocket(tmp_path: Path) -> None:
         answer = httpx.post(f"{api}/alarms/{active['id']}/acknowledge", json={"by": "XY"})
         assert answer.json()["state"] == "acknowledged"
         demo.send_signal(signal.SIGINT)
-        printed, _ = demo.communicate(timeout=30)
+        printed, _ = demo.communicate(timeout=120)
         assert demo.returncode == 0
         assert "simulated" in printed
     finally:

@@ -219,7 +219,7 @@ def test_a_gateway_that_does_not_read_is_cut_off_and_costs_no_time(folder, path)
         began = time.monotonic()
         for seq in range(1, 60):
             publisher.server.publish(row(seq, 20_000))
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 4.0, "less than one send's time limit"
         assert publisher.server.receivers == 0
         while gateway.frame() is not None:
             pass

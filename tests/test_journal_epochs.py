@@ -68,7 +68,7 @@ def stuck_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     free, write = threading.Event(), epochs._write_all
 
     def when_free(*arguments: object) -> None:
-        assert free.wait(10)
+        assert free.wait(60)
         write(*arguments)
 
     monkeypatch.setattr(epochs, "_write_all", when_free)
@@ -109,7 +109,7 @@ def test_a_disk_error_is_a_fault_until_it_is_over(tmp_path: Path, monkeypatch) -
     monkeypatch.setattr(storing, "RETRY_S", 0.001)
     with EpochsWriter(tmp_path) as writer:
         stored = writer.submit(epoch(counting(1, 4)))
-        assert tried.wait(5)
+        assert tried.wait(60)
         wait_until(lambda: writer.fault() != "", "the fault")
         assert not writer.is_stored(stored)
         assert writer.fault() == "epochs.bin: No space left on device"

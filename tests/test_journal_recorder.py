@@ -111,7 +111,7 @@ def test_a_disk_that_fails_is_a_fault_and_the_case_goes_on(
     with XdfRecorder(tmp_path / "a.xdf", INFO) as recorder:
         monkeypatch.setattr(os, "fdatasync", full)
         recorder.submit(chunk(0))
-        assert failed.wait(5.0)
+        assert failed.wait(60.0)
         recorder.submit(chunk(40))
     assert "No space left on device" in recorder.fault()
 

@@ -29,7 +29,7 @@ class Numbers(StoringThread[int]):
             return self._queue(number)
 
     def _store(self, items: list[int]) -> None:
-        assert self.free.wait(10)
+        assert self.free.wait(60)
         if self.refusing is not None:
             raise self.refusing
         self.kept += items

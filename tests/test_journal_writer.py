@@ -29,7 +29,7 @@ class Disk:
         monkeypatch.setattr(writer.database, "append", self._append_when_free)
 
     def _append_when_free(self, connection: sqlite3.Connection, rows: list[EventRow]) -> None:
-        assert self.free.wait(10)
+        assert self.free.wait(60)
         if self.full:
             raise sqlite3.OperationalError("database or disk is full")
         self._append(connection, rows)

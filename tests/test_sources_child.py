@@ -18,8 +18,8 @@ stop = stop_event()
 print("ready", flush=True)
 print(stop.wait(30))
 """
-# Signals arrive while the main thread is within the handler of the one before: a lock in the handler
-# would stand still here for ever.
+# Signals arrive while the main thread is within the handler of the one before: a lock in the
+# handler would stand still here for ever.
 STORM = """
 import os, subprocess, sys
 from monitor.sources.child import stop_event

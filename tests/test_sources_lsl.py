@@ -246,7 +246,7 @@ def test_a_killed_source_gives_ticks_and_is_taken_up_again_when_it_returns() -> 
         assert not chunks_of(silent)
         assert sum(isinstance(i, Tick) for i in silent) >= 5
         with streams(emg("t7-emg"), stim("t7-stim")):
-            end_s = time.monotonic() + 15
+            end_s = time.monotonic() + 60
             back: list[Chunk] = []
             while not back and time.monotonic() < end_s:
                 back = chunks_of(read_for(source, 0.2))
@@ -268,7 +268,7 @@ def test_a_source_without_identity_is_warned_about_and_when_lost_only_time_goes_
         child.kill()
         child.wait()
         told: dict[AlarmKind, Notice] = {}
-        end_s = time.monotonic() + 15
+        end_s = time.monotonic() + 60
         while len(told) < 2 and time.monotonic() < end_s:
             told |= {i.kind: i for i in source.read(0.05) if isinstance(i, Notice)}
         assert set(told) == {AlarmKind.SIGNAL_STALLED, AlarmKind.STIMULUS_MISSING}

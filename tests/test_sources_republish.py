@@ -41,11 +41,11 @@ def test_the_ignored_channels_of_its_case_file_do_not_stop_it(tmp_path: Path) ->
     case = tmp_path / "case.toml"
     case.write_text('[channels."B"]\nignore = true\n')
     command = [sys.executable, "-m", "monitor.sources.republish", str(path)]
-    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "channel B: NaN throughout" in refused.stderr
     done = subprocess.run(
-        [*command, "--config", str(case)], cwd=ROOT, capture_output=True, text=True, timeout=30
+        [*command, "--config", str(case)], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout) == (0, "ready: ignored.vhdr\n"), done.stderr
 
@@ -63,10 +63,10 @@ def test_a_recording_comes_back_over_lsl_as_it_was_recorded(tmp_path: Path) -> N
             assert child.stdout is not None
             assert child.stdout.readline() == "ready: republished.vhdr\n"
             with LslSource(signal) as source:
-                end_s = time.monotonic() + 8
+                end_s = time.monotonic() + 60
                 while child.poll() is None and time.monotonic() < end_s:
                     items += source.read(0.05)
-            assert child.wait(5) == 0
+            assert child.wait(60) == 0
         finally:
             child.kill()
     assert source.info.kind == "replay"
