@@ -88,11 +88,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """An operator has seen an alarm. It never clears the condition."""
+    """An operator has seen an alarm. It never clears the condition.
+
+    ``alarm`` is the condition's (kind, setting, channel) where the command comes from a recording:
+    conditions of the engine itself are numbered too, so the same one may have another number now.
+    """
 
     alarm_id: int
     by: str
     t_lsl: float = 0.0
+    alarm: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

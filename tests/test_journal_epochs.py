@@ -65,13 +65,13 @@ def test_an_epoch_that_is_not_the_recorded_one_is_refused(tmp_path: Path) -> Non
 
 @pytest.fixture
 def stuck_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    free, write = threading.Event(), epochs._write_all
+    free, write = threading.Event(), epochs.write_all
 
     def when_free(*arguments: object) -> None:
         assert free.wait(60)
         write(*arguments)
 
-    monkeypatch.setattr(epochs, "_write_all", when_free)
+    monkeypatch.setattr(epochs, "write_all", when_free)
     return free
 
 
@@ -105,7 +105,7 @@ def test_a_disk_error_is_a_fault_until_it_is_over(tmp_path: Path, monkeypatch) -
             tried.set()
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(epochs, "_write_all", write)
+    monkeypatch.setattr(epochs, "write_all", write)
     monkeypatch.setattr(storing, "RETRY_S", 0.001)
     with EpochsWriter(tmp_path) as writer:
         stored = writer.submit(epoch(counting(1, 4)))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +11,33 @@ import pytest
 import pyxdf
 
 from monitor import wire
-from monitor.config import CaseConfig, from_mapping
+from monitor.config import CaseConfig, SignalSection, from_mapping
 from monitor.engine.opening import run_plan
 from monitor.engine.plan import CasePlan, Recorded, Simulated
 from monitor.journal.recorder import XdfRecorder, free_name
+from monitor.journal.storing import write_all
 from monitor.pipeline import Pipeline
 from monitor.sources.base import Source, open_recording
+from monitor.sources.input_order import InputKind
+from monitor.sources.replay import timeline
 from monitor.sources.scenario import SCENARIOS
 from monitor.sources.simulated import SimulatedCase, SimulatedSource
+from monitor.sources.xdf import XdfRecording
 from monitor.sources.xdf_file import XdfFile
 from monitor.types import (
+    AlarmKind,
+    Annotate,
     Chunk,
     ClockOffset,
     Event,
     Marker,
     MonitorError,
+    Notice,
     StreamInfo,
     Tick,
     Trial,
 )
+from tests.running import wait_until
 
 ROOT = Path(__file__).parents[1]
 INFO = StreamInfo("amp", "amp-1", 2000.0, ("L-APB", "R-APB"), "live")
@@ -53,6 +59,8 @@ def test_everything_that_came_in_is_read_by_ours_and_by_pyxdf(tmp_path: Path) ->
             Marker(50.01, "TES 400V"),
             Tick(50.5),
             chunk(40),
+            Notice(AlarmKind.STIMULUS_MISSING, True, 0.0, message="gone"),
+            Annotate("incision", "XY", 50.5),
             Chunk(80, np.zeros((0, 2), np.float32), np.zeros(0)),
             Marker(50.03, 255),
         ):
@@ -65,11 +73,22 @@ def test_everything_that_came_in_is_read_by_ours_and_by_pyxdf(tmp_path: Path) ->
         assert file.read(2).values[:, 0].tolist() == ["TES 400V", "255"]
         assert [a.tolist() for a in file.clock_offsets(1)] == [[49.5], [0.5]]
         assert [a.tolist() for a in file.clock_offsets(2)] == [[50.25], [-0.25]]
+        assert file.read(3).values.tolist() == [
+            [InputKind.SIGNAL_OFFSET, 0],
+            [InputKind.MARKERS_OFFSET, 0],
+            [InputKind.MARKER, 40],
+            [InputKind.TICK, 40],
+            [InputKind.ACT, 80],
+            [InputKind.ACT, 80],
+            [InputKind.MARKER, 80],
+        ]
+        assert file.read(3).stamps_s.tolist() == [0.0] * 3 + [50.5] * 4
         footer = file.footer(1)
         assert footer is not None
         assert "<sample_count>80</sample_count>" in footer
     streams, _ = pyxdf.load_xdf(path, synchronize_clocks=False, dejitter_timestamps=False)
-    assert [s["info"]["name"][0] for s in streams] == ["amp", "amp-markers"]
+    names = [s["info"]["name"][0] for s in streams]
+    assert names == ["amp", "amp-markers", "amp-order", "amp-acts"]
     np.testing.assert_array_equal(streams[0]["time_series"][:, 1], -np.arange(80))
 
 
@@ -99,21 +118,49 @@ def test_a_full_queue_sheds_the_newest_counts_it_and_says_so(tmp_path: Path) -> 
         assert file.read(2).values[:, 0].tolist() == ["fits"]
 
 
-def test_a_disk_that_fails_is_a_fault_and_the_case_goes_on(
+def test_a_disk_that_fails_is_a_fault_and_said_again_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed = threading.Event()
-
-    def full(descriptor: int) -> None:
-        failed.set()
+    def full(descriptor: int, data: bytes, offset: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with XdfRecorder(tmp_path / "a.xdf", INFO) as recorder:
-        monkeypatch.setattr(os, "fdatasync", full)
-        recorder.submit(chunk(0))
-        assert failed.wait(60.0)
-        recorder.submit(chunk(40))
-    assert "No space left on device" in recorder.fault()
+    recorder = XdfRecorder(tmp_path / "a.xdf", INFO)
+    monkeypatch.setattr("monitor.journal.recorder.write_all", full)
+
+    def record() -> None:
+        with recorder:
+            recorder.submit(chunk(0))
+            wait_until(lambda: "No space left on device" in recorder.fault(), "the fault")
+            recorder.submit(chunk(40))
+
+    with pytest.raises(MonitorError, match=r"a\.xdf: 2 entries not stored: No space left"):
+        record()
+
+
+def test_a_disk_that_takes_again_gets_everything_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [3]
+
+    def refuses_at_first(descriptor: int, data: bytes, offset: int) -> None:
+        if refusals[0]:
+            refusals[0] -= 1
+            # Half of it is there, as on a disk that fills up.
+            write_all(descriptor, data[: len(data) // 2], offset)
+            raise OSError(28, "No space left on device")
+        write_all(descriptor, data, offset)
+
+    path = tmp_path / "a.xdf"
+    with XdfRecorder(path, INFO) as recorder:
+        monkeypatch.setattr("monitor.journal.recorder.write_all", refuses_at_first)
+        for k in range(4):
+            recorder.submit(chunk(40 * k))
+            wait_until(lambda k=k: refusals[0] < 3 - k or not refusals[0], "a refusal")  # type: ignore[misc]
+        wait_until(lambda: not recorder.waiting, "the disk to take it")
+        assert recorder.fault() == ""
+    with XdfFile(path) as file:
+        assert file.warnings == []
+        np.testing.assert_array_equal(file.read(1).values[:, 0], np.arange(160))
 
 
 CHILD = """
@@ -122,6 +169,7 @@ from pathlib import Path
 from monitor.journal.recorder import XdfRecorder
 from monitor.types import Chunk, StreamInfo
 recorder = XdfRecorder(Path(sys.argv[1]), StreamInfo("amp", "a", 2000.0, ("A", "B"), "live"))
+recorder.__enter__()
 begin, sent = time.monotonic(), 0
 while True:
     time.sleep(0.01)
@@ -207,3 +255,40 @@ def test_a_case_run_with_record_has_the_fingerprint_of_its_replay(tmp_path: Path
     assert again["case"]["kind"] == "replay"
     assert again["fingerprint"] == first["fingerprint"]
     assert again["stimuli"] == first["stimuli"]
+
+
+def test_however_it_is_cut_off_everything_that_is_whole_is_replayed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(XdfRecorder, "gather_s", 0.005)
+    path = tmp_path / "a.xdf"
+    with XdfRecorder(path, INFO) as recorder:
+        recorder.submit(ClockOffset("signal", 50.0, 0.5))
+        for k in range(6):
+            recorder.submit(chunk(40 * k))
+            recorder.submit(Marker(50.0 + 0.02 * k, f"{k}"))
+            recorder.submit(ClockOffset("signal", 50.0 + 0.02 * k, 0.5))
+            recorder.submit(Tick(50.52 + 0.02 * k))
+            recorder.submit(Annotate(f"{k}", "XY", 50.52 + 0.02 * k))
+            # Each in a flush of its own, so that its order follows it in the file.
+            wait_until(lambda: not recorder.waiting, "a flush")
+    whole = path.read_bytes()
+    cut = tmp_path / "cut.xdf"
+    for end in range(whole.find(b"amp-acts"), len(whole), 41):
+        cut.write_bytes(whole[:end])
+        with XdfFile(cut) as file:
+            if len(file.streams) < 4 or not file.n_samples(1):
+                continue
+            n, n_markers = file.n_samples(1), file.n_samples(2)
+        recording = XdfRecording(cut, SignalSection())
+        items = [item for _, item in timeline(recording, 13)]
+        recording.close()
+        samples = [i.samples_uv[:, 0] for i in items if isinstance(i, Chunk)]
+        np.testing.assert_array_equal(np.concatenate(samples), np.arange(n))
+        assert [i.value for i in items if isinstance(i, Marker)] == [
+            f"{k}" for k in range(n_markers)
+        ]
+        offsets = [i for i in items if isinstance(i, ClockOffset)]
+        assert len(offsets) == len(recording.offsets)
+        times = [i.t_lsl for i in items if isinstance(i, Tick)]
+        assert times == sorted(times)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.sources.base import Item
+from monitor.sources.input_order import InputOrder
 from monitor.sources.replay import (
     LONGEST_HOLE_S,
     TICKS_PER_S,
@@ -30,6 +31,8 @@ FS_HZ = 1000.0
 
 class ArrayRecording:
     """A recording of one ramp channel: sample i has the value i, so that a lost one shows."""
+
+    order: InputOrder | None = None
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ import numpy as np
 
 from monitor import wire
 from monitor.engine.feed import Ask, Feed
+from monitor.engine.operators import StandingAlarms, command_of
 from monitor.engine.resume import BY_MONITOR, NEW_CASE, Resumed
 from monitor.engine.seams import SYSTEM_CLOCK, CasePipeline, Clock
 from monitor.engine.selfwatch import SelfWatch
@@ -28,18 +29,16 @@ from monitor.journal.writer import JournalWriter
 from monitor.link import (
     BEAT_INTERVAL_S,
     AcknowledgeAlarm,
-    AddAnnotation,
     Beat,
     Operator,
-    PauseAudioSignal,
     ReadWaveform,
     RecordCounts,
     Reply,
-    SetNewBaseline,
     WaveformHeader,
     pack_waveform,
 )
 from monitor.sources.base import Item, Source
+from monitor.sources.input_order import encode_act
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
     Acknowledge,
@@ -114,6 +113,7 @@ class Engine:
         self._real_time = real_time
         self._recorder = recorder
         self._watch = SelfWatch()
+        self._alarms = StandingAlarms()
         self._waveforms = Waveforms(folder, pipeline, epochs, resumed.epochs)
         self._seq = resumed.last_seq
         self._inputs: list[Row] = []
@@ -164,7 +164,7 @@ class Engine:
         self._show(self._resumed.interrupted(), now, shifted=True)
         for command in self._resumed.baselines_to_restore():
             try:
-                events = self._pipeline.feed(command)
+                events = self._carry_out(command)
                 self._show((self._resumed.as_it_was(event) for event in events), now)
             except CommandRefused as refused:
                 text = f"baseline of {command.channel} ({command.setting}) not restored: {refused}"
@@ -172,8 +172,10 @@ class Engine:
         self._notice([*self._resumed.notices(), *notices], now)
 
     def _take(self, item: Item, in_hand: float) -> None:
-        if self._recorder is not None and not isinstance(item, Notice):
-            self._recorder.submit(item)
+        if isinstance(item, Acknowledge | SetBaseline | Annotate | PauseAudio):
+            self._repeat(item, in_hand)
+            return
+        self._record_input(item)
         match item:
             case Chunk():
                 self._signal_at = in_hand
@@ -194,6 +196,37 @@ class Engine:
                 self._now_t_lsl = item.t_lsl
         self._show(self._pipeline.feed(item), in_hand)
 
+    def _carry_out(self, command: Command) -> Iterator[Event]:
+        """Let the core carry out a command; it is recorded if it does.
+
+        Raises:
+            CommandRefused: at once; nothing has changed.
+        """
+        if isinstance(command, Acknowledge):
+            command = self._alarms.described(command)
+        # The core refuses before it changes anything, so its first event decides.
+        events = self._pipeline.feed(command)
+        first = next(events, None)
+        self._record_input(command)
+        return iter(()) if first is None else _chain(first, events)
+
+    def _repeat(self, command: Command, in_hand: float) -> None:
+        """A command out of a recording: carried out again where that can be done, and else said."""
+        try:
+            if isinstance(command, Acknowledge):
+                command = self._alarms.numbered(command)
+            events = self._carry_out(command)
+        except CommandRefused as refused:
+            text = f"a recorded command was not carried out again: {refused}"
+            events = self._pipeline.feed(Annotate(text, BY_MONITOR, self._now_t_lsl))
+        else:
+            self._inputs.append(self._input("command", encode_act(command).encode()))
+        self._show(events, in_hand)
+
+    def _record_input(self, item: Item) -> None:
+        if self._recorder is not None:
+            self._recorder.submit(item)
+
     def _show(
         self, events: Iterable[Event], in_hand: float, *, shifted: bool = False
     ) -> list[EventRow]:
@@ -201,6 +234,8 @@ class Engine:
         rows: list[EventRow] = []
         timing = Timing()
         for event in events:
+            if not shifted:
+                self._alarms.take(event)
             told = event if shifted else self._resumed.shift(event)
             stored: StoredEpoch | None = None
             match told:
@@ -229,9 +264,10 @@ class Engine:
 
     def _remember(self, kind: str, value: object) -> None:
         """An input for the record; it is stored ahead of the events that it causes."""
-        self._inputs.append(
-            InputRow(self._seq, wire.utc_text(self._clock.utc()), kind, wire.encode(value))
-        )
+        self._inputs.append(self._input(kind, wire.encode(value)))
+
+    def _input(self, kind: str, body: bytes) -> InputRow:
+        return InputRow(self._seq, wire.utc_text(self._clock.utc()), kind, body)
 
     def _keep(self, trial: Trial) -> StoredEpoch | None:
         """Store the raw epoch and hand the measured sweeps to whoever watches."""
@@ -349,12 +385,10 @@ class Engine:
             self._remember("command", ask)
             rows = self._show([event], now, shifted=True)
         else:
-            command = self._resumed.unshift(_command(ask, self._now_t_lsl))
-            # The core refuses before it changes anything, so its first event decides.
-            events = self._pipeline.feed(command)
-            first = next(events, None)
+            command = self._resumed.unshift(command_of(ask, self._now_t_lsl))
+            events = self._carry_out(command)
             self._remember("command", ask)
-            rows = self._show(() if first is None else _chain(first, events), now)
+            rows = self._show(events, now)
         envelopes = [wire.Envelope(r.seq, r.t, r.type, msgspec.Raw(r.body)) for r in rows]
         return wire.encode(envelopes)
 
@@ -362,28 +396,6 @@ class Engine:
 def _chain(first: Event, rest: Iterator[Event]) -> Iterator[Event]:
     yield first
     yield from rest
-
-
-def _command(ask: Operator, t_lsl: float) -> Command:
-    match ask:
-        case AcknowledgeAlarm():
-            return Acknowledge(ask.alarm_id, ask.by, t_lsl)
-        case SetNewBaseline():
-            return SetBaseline(
-                channel=ask.channel,
-                by=ask.by,
-                reason=ask.reason,
-                setting=ask.setting,
-                amplitude_uv=ask.amplitude_uv,
-                t_lsl=t_lsl,
-                group=ask.group,
-                role=ask.role,
-                override=ask.override,
-            )
-        case AddAnnotation():
-            return Annotate(ask.text, ask.by, t_lsl)
-        case PauseAudioSignal():
-            return PauseAudio(ask.seconds, ask.by, t_lsl)
 
 
 def run_case(

@@ -256,24 +256,26 @@ def run_plan(
         # What was made so far stays: the collector need not look at it during the case.
         gc.collect()
         gc.freeze()
-        with _feed_of(plan, case, folder) as feed, _recorder_of(plan, source) as recorder:
-            ready(case)
-            outcome = run_case(
-                source,
-                pipeline,
-                folder,
-                feed,
-                case_id=case["id"],
-                resumed=resumed,
-                notices=_model_notices(model_fault),
-                real_time=isinstance(plan.source, LiveStreams),
-                stop=stop,
-                recorder=recorder,
-            )
-        database.settle(folder, {"recording": wire.encode(outcome.record).decode()})
-        if isinstance(plan.source, Recorded) and not stop():
-            _refuse_unmatched(plan, pipeline)
-        return export_case(folder), outcome
+        # The recorder is left last: what it could not write is said when all else is done.
+        with _recorder_of(plan, source) as recorder:
+            with _feed_of(plan, case, folder) as feed:
+                ready(case)
+                outcome = run_case(
+                    source,
+                    pipeline,
+                    folder,
+                    feed,
+                    case_id=case["id"],
+                    resumed=resumed,
+                    notices=_model_notices(model_fault),
+                    real_time=isinstance(plan.source, LiveStreams),
+                    stop=stop,
+                    recorder=recorder,
+                )
+            database.settle(folder, {"recording": wire.encode(outcome.record).decode()})
+            if isinstance(plan.source, Recorded) and not stop():
+                _refuse_unmatched(plan, pipeline)
+            return export_case(folder), outcome
 
 
 def _model_notices(fault: str) -> list[Notice]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.journal.storing import StoringThread
+from monitor.journal.storing import StoringThread, write_all
 from monitor.types import Epoch, Float32Array, MonitorError
 from monitor.wire import StoredEpoch
 
@@ -74,11 +74,6 @@ class EpochsWriter(StoringThread[_Placed]):
                 return f"{self._shed} epochs could not be kept"
             return f"{self.path.name}: {self._refused}" if self._refused else ""
 
-    @property
-    def shed(self) -> int:
-        """Epochs that there was no room for."""
-        return self._shed
-
     def is_stored(self, stored: StoredEpoch) -> bool:
         """The epoch can be read back; it does not wait for the disk any more."""
         with self._changed:
@@ -86,19 +81,11 @@ class EpochsWriter(StoringThread[_Placed]):
 
     def _store(self, items: list[_Placed]) -> None:
         for offset, data in items:
-            _write_all(self._file, data, offset)
+            write_all(self._file, data, offset)
         os.fsync(self._file)
 
     def _close(self) -> None:
         os.close(self._file)
-
-
-def _write_all(descriptor: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view = view[written:]
-        offset += written
 
 
 def read_epoch(folder: Path, stored: StoredEpoch) -> Float32Array:

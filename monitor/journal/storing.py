@@ -6,6 +6,7 @@ or, for a replay, makes the data path wait. A disk that refuses is tried again u
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -35,12 +36,13 @@ class StoringThread(ABC, Generic[Item]):
     """
 
     def __init__(self, path: Path, *, room: int, wait_for_room: bool) -> None:
-        """Prepare to write ``path``; ``room`` is how many items may wait."""
+        """Prepare to write ``path``; ``room`` is how much may wait, in units of :meth:`_size`."""
         self.path = path
         self._room = room
         self._wait_for_room = wait_for_room
         self._changed = threading.Condition()
         self._waiting: deque[tuple[float, Item]] = deque()
+        self._held = 0
         self._taken = 0
         self._stored = 0
         self._shed = 0
@@ -62,8 +64,15 @@ class StoringThread(ABC, Generic[Item]):
     def _rest(self) -> None:
         """Everything is stored and nothing has come for a moment: time to tidy up."""
 
+    def _size(self, item: Item) -> int:
+        """How much of the room an item takes."""
+        return 1
+
     rest_after_s: float | None = None
     """How long after storing :meth:`_rest` is due; None: there is nothing to tidy."""
+
+    gather_s = 0.0
+    """How long to let items gather before they are stored together."""
 
     # ------------------------------------------------------------------ the queue
 
@@ -90,15 +99,29 @@ class StoringThread(ABC, Generic[Item]):
 
     def _queue(self, item: Item) -> bool:
         """Queue one item, with the lock held; False: there was no room, it is shed."""
-        if len(self._waiting) >= self._room:
+        size = self._size(item)
+        if self._held + size > self._room:
             if not self._wait_for_room:
                 self._shed += 1
                 return False
-            self._changed.wait_for(lambda: len(self._waiting) < self._room)
+            self._changed.wait_for(lambda: self._held + size <= self._room)
         self._taken += 1
+        self._held += size
         self._waiting.append((time.monotonic(), item))
-        self._changed.notify_all()
+        if len(self._waiting) == 1:
+            # Only then can the thread be waiting for it.
+            self._changed.notify_all()
         return True
+
+    @property
+    def shed(self) -> int:
+        """Items that there was no room for."""
+        return self._shed
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for the disk just now."""
+        return len(self._waiting)
 
     def _run(self) -> None:
         tidy = True
@@ -108,6 +131,8 @@ class StoringThread(ABC, Generic[Item]):
                     lambda: bool(self._waiting) or self._closing,
                     None if tidy else self.rest_after_s,
                 )
+                if self._waiting and self.gather_s:
+                    self._changed.wait_for(lambda: self._closing, self.gather_s)
                 items = [item for _, item in self._waiting]
                 closing = self._closing
             if items:
@@ -132,8 +157,22 @@ class StoringThread(ABC, Generic[Item]):
             return False
         with self._changed:
             self._refused = ""
-            for _ in items:
+            for item in items:
                 self._waiting.popleft()
+                self._held -= self._size(item)
             self._stored += len(items)
             self._changed.notify_all()
         return True
+
+
+def write_all(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of ``data`` at ``offset`` of an open file.
+
+    Raises:
+        OSError: not all of it was written.
+    """
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view = view[written:]
+        offset += written

@@ -8,12 +8,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from monitor.config import CaseConfig, SignalSection
-from monitor.types import Chunk, ClockOffset, Marker, MonitorError, Notice, StreamInfo, Tick
+from monitor.types import (
+    Chunk,
+    ClockOffset,
+    Command,
+    Marker,
+    MonitorError,
+    Notice,
+    StreamInfo,
+    Tick,
+)
 
 if TYPE_CHECKING:
     from monitor.sources.replay import Recording
 
-Item = Chunk | Marker | ClockOffset | Tick | Notice
+Item = Chunk | Marker | ClockOffset | Tick | Notice | Command
 
 
 def ignored_channels(config: CaseConfig) -> frozenset[str]:
@@ -28,7 +37,8 @@ class Source(Protocol):
     chunks and markers are on their own stream's clock; a ``ClockOffset`` says what to add to get
     times on this machine's clock; ``ClockOffset.t_lsl`` and ``Tick.t_lsl`` are on this machine's
     clock already. For a recording "this machine" is the one that recorded. A ``Notice`` is a fault
-    that only the source can see, such as a lost marker stream; its ``at_s`` is left at 0.
+    that only the source can see, such as a lost marker stream; its ``at_s`` is left at 0. A
+    ``Command`` comes from a recording alone: what an operator did while it was made.
     """
 
     @property

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.sources.input_order import InputOrder
 from monitor.sources.units import refuse_nan_channels, uv_per_unit
 from monitor.types import (
     ClockOffset,
@@ -101,6 +102,8 @@ class BrainVisionRecording:
 
     #: Samples and markers share one clock.
     offsets: Sequence[ClockOffset] = ()
+    #: Such files don't say in which order anything came.
+    order: InputOrder | None = None
 
     def __init__(self, path: Path, ignored: Set[str] = frozenset()) -> None:
         """Read header and markers, map the samples.

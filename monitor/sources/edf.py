@@ -21,6 +21,7 @@ from monitor.sources.edf_format import (
     read_header,
     whole_numbers,
 )
+from monitor.sources.input_order import InputOrder
 from monitor.sources.streams import channel_names
 from monitor.sources.units import uv_per_unit
 from monitor.types import (
@@ -46,6 +47,9 @@ class EdfRecording:
     warning. Markers are the annotations and each rise of the Status channel to another value, as
     that value.
     """
+
+    #: Such files don't say in which order anything came.
+    order: InputOrder | None = None
 
     def __init__(
         self, path: Path, signal: SignalSection | None = None, trigger_channel: str = ""

@@ -1,7 +1,9 @@
 """Replays a recording: one timeline of chunks, markers, clock offsets and ticks, at any speed.
 
 The timeline depends on the recording and the chunk size alone. Speed decides only *when* an item
-is handed over, so that a replay at full speed and one in real time are the same case.
+is handed over, so that a replay at full speed and one in real time are the same case. A recording
+that the monitor made says in which order it took everything, its ticks and its operators' commands
+included, and is replayed in that order.
 """
 
 from __future__ import annotations
@@ -9,12 +11,14 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
 from monitor.sources.base import Item
+from monitor.sources.input_order import InputKind, InputOrder
 from monitor.types import (
     Chunk,
     ClockOffset,
@@ -36,6 +40,9 @@ LONGEST_HOLE_S = 60.0
 
 #: At full speed a read gives this many items at most, so that a reader stays in control.
 BATCH = 64
+
+#: Entries of an order that are taken out of its arrays at a time.
+_ENTRIES = 4096
 
 TimedItem = tuple[float, Item]
 
@@ -72,6 +79,10 @@ class Recording(Protocol):
     def offsets(self) -> Sequence[ClockOffset]:
         """In time order."""
 
+    @property
+    def order(self) -> InputOrder | None:
+        """In which order the monitor that made the recording took everything; None: not known."""
+
     def samples_uv(self, start: int, stop: int) -> Float32Array:
         """Samples ``start`` to ``stop`` (exclusive), (n, channels) microvolts."""
 
@@ -84,20 +95,99 @@ class Recording(Protocol):
     def close(self) -> None: ...
 
 
-def timeline(recording: Recording, chunk_samples: int) -> Iterator[TimedItem]:
-    """Everything in a recording with the time at which it is due, in time order.
+@dataclass(slots=True)
+class _Taken:
+    """How far a recording has been read: samples, markers, and the clock offsets of each stream."""
 
-    A chunk is due at its last sample; a marker just after the chunk that contains its time; ticks
-    every 50 ms from the first sample on.
+    samples: int = 0
+    markers: int = 0
+    signal_offsets: int = 0
+    markers_offsets: int = 0
+
+
+def timeline(recording: Recording, chunk_samples: int) -> Iterator[TimedItem]:
+    """Everything in a recording with the time at which it is due.
+
+    Where the recording says in which order it was taken, in that order: the case is the same case
+    again. Otherwise (and after what a recording that was cut off says) in time order: a chunk is
+    due at its last sample; a marker just after the chunk that contains its time; ticks every 50 ms
+    from the first sample on.
     """
+    taken = _Taken()
+    if recording.order is not None:
+        yield from _as_taken(recording, recording.order, chunk_samples, taken)
+    yield from _by_time(recording, chunk_samples, taken)
+
+
+def _as_taken(
+    recording: Recording, order: InputOrder, chunk_samples: int, taken: _Taken
+) -> Iterator[TimedItem]:
+    """Every entry of the order, and before it the samples that came before it."""
+    acts = iter(order.acts)
+    of_signal = [o for o in recording.offsets if o.stream == "signal"]
+    of_markers = [o for o in recording.offsets if o.stream == "markers"]
+    due = order.due_s()
+    for begin in range(0, len(due), _ENTRIES):
+        part = slice(begin, begin + _ENTRIES)
+        entries = zip(
+            due[part].tolist(),
+            order.kinds[part].tolist(),
+            order.samples[part].tolist(),
+            order.t_lsl[part].tolist(),
+            strict=True,
+        )
+        for due_s, kind, samples, t_lsl in entries:
+            before = min(samples, recording.n_samples)
+            while taken.samples < before:
+                stop = min(before, taken.samples + chunk_samples)
+                yield due_s, _chunk(recording, taken.samples, stop)
+                taken.samples = stop
+            item: Item | None
+            match kind:
+                case InputKind.TICK:
+                    item = Tick(t_lsl)
+                case InputKind.MARKER:
+                    item = _nth(recording.markers, taken.markers)
+                    taken.markers += 1
+                case InputKind.SIGNAL_OFFSET:
+                    item = _nth(of_signal, taken.signal_offsets)
+                    taken.signal_offsets += 1
+                case InputKind.MARKERS_OFFSET:
+                    item = _nth(of_markers, taken.markers_offsets)
+                    taken.markers_offsets += 1
+                case _:
+                    item = next(acts, None)
+            if item is not None:
+                yield due_s, item
+
+
+_Any = TypeVar("_Any")
+
+
+def _nth(items: Sequence[_Any], n: int) -> _Any | None:
+    """None: the recording was cut off before it."""
+    return items[n] if n < len(items) else None
+
+
+def _chunk(recording: Recording, start: int, stop: int) -> Chunk:
+    """Samples of a recording by the monitor, which are counted through."""
+    return Chunk(start, recording.samples_uv(start, stop), recording.t_lsl(start, stop))
+
+
+def _by_time(recording: Recording, chunk_samples: int, taken: _Taken) -> Iterator[TimedItem]:
+    """What has not been taken yet, in time order."""
+    n_samples = recording.n_samples
     edges = sorted(
-        {*range(0, recording.n_samples, chunk_samples), *(i for i, _ in recording.segments)}
-        - {recording.n_samples}
+        {
+            *range(taken.samples, n_samples, chunk_samples),
+            *(i for i, _ in recording.segments if i > taken.samples),
+        }
+        - {n_samples}
     )
-    ends = [*edges[1:], recording.n_samples] if edges else []
+    ends = [*edges[1:], n_samples] if edges else []
     chunk_begin = recording.arrival_s(edges) - 1.0 / recording.info.fs_hz
     chunk_due = recording.arrival_s([end - 1 for end in ends])
-    arrived = recording.marker_arrival_s
+    arrived = recording.marker_arrival_s[taken.markers :]
     marker_due = arrived.copy()
     containing = np.searchsorted(chunk_due, arrived)
     inside = containing < len(edges)
@@ -123,12 +213,20 @@ def timeline(recording: Recording, chunk_samples: int) -> Iterator[TimedItem]:
             )
             yield float(chunk_due[k]), 1, k, chunk
 
-    offsets: list[Ranked] = [(o.t_lsl, 0, k, o) for k, o in enumerate(recording.offsets)]
+    left = {"signal": taken.signal_offsets, "markers": taken.markers_offsets}
+    offsets: list[Ranked] = []
+    for k, offset in enumerate(recording.offsets):
+        if left[offset.stream]:
+            left[offset.stream] -= 1
+        else:
+            offsets.append((offset.t_lsl, 0, k, offset))
     markers: list[Ranked] = [
         (float(due), 2, k, m)
-        for k, (due, m) in enumerate(zip(marker_due, recording.markers, strict=True))
+        for k, (due, m) in enumerate(
+            zip(marker_due, recording.markers[taken.markers :], strict=True)
+        )
     ]
-    begin_s = float(recording.arrival_s([0])[0]) if edges else None
+    begin_s = float(recording.arrival_s(edges[:1])[0]) if edges else None
     merged = heapq.merge(offsets, chunks(), markers)
     yield from with_ticks(((due, item) for due, _, _, item in merged), begin_s)
 

@@ -15,6 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.config import SignalSection
+from monitor.sources.input_order import (
+    ACTS_ID,
+    MARKERS_ID,
+    ORDER_ID,
+    ORDER_TYPE,
+    SIGNAL_ID,
+    InputOrder,
+    input_order,
+)
 from monitor.sources.streams import (
     StreamSummary,
     channel_names,
@@ -40,7 +49,9 @@ from monitor.types import (
 class XdfRecording:
     """A :class:`~monitor.sources.replay.Recording` in an XDF file.
 
-    Samples stay in the file until they are asked for; markers are in memory.
+    Samples stay in the file until they are asked for; markers are in memory. A recording that the
+    monitor made itself (``run --record``) holds one case and says in which order everything came:
+    its streams are known, and no predicate is asked.
     """
 
     #: One: XDF does not say where samples were lost; the stamps show it.
@@ -60,7 +71,8 @@ class XdfRecording:
         """
         file = self._file = XdfFile(path)
         self.warnings = file.warnings
-        emg = self._emg = _chosen_signal(file.streams, signal.predicate, path)
+        own = _own_streams(file)
+        emg = self._emg = own[0] if own else _chosen_signal(file.streams, signal.predicate, path)
         where = f"{path}: stream {emg.name!r}"
         if not file.n_samples(emg.id):
             raise MonitorError(f"{where}: no samples")
@@ -76,9 +88,10 @@ class XdfRecording:
             channel_names=names,
             kind="replay",
         )
-        marks = None
-        if signal.markers_predicate or not trigger_channel:
+        marks = own[1] if own else None
+        if not own and (signal.markers_predicate or not trigger_channel):
             marks = _chosen_markers(file.streams, signal.markers_predicate, path)
+        self.order = _order(file, path) if own else None
         self.n_samples = file.n_samples(emg.id)
         self.markers: list[Marker] = []
         self.markers_name = marks.name if marks is not None else ""
@@ -114,6 +127,26 @@ class XdfRecording:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _own_streams(file: XdfFile) -> tuple[StreamHeader, StreamHeader] | None:
+    """Signal and markers of a recording by :class:`monitor.journal.recorder.XdfRecorder`."""
+    streams = {stream.id: stream for stream in file.streams}
+    order = streams.get(ORDER_ID)
+    if order is None or order.type != ORDER_TYPE:
+        return None
+    if not {SIGNAL_ID, MARKERS_ID, ACTS_ID} <= streams.keys():
+        return None
+    return streams[SIGNAL_ID], streams[MARKERS_ID]
+
+
+def _order(file: XdfFile, path: Path) -> InputOrder:
+    stamps_s, entries = file.read(ORDER_ID)
+    texts = [str(marker_value(row[0])) for row in file.read(ACTS_ID).values]
+    try:
+        return input_order(stamps_s, entries, texts)
+    except MonitorError as error:
+        raise MonitorError(f"{path}: {error}") from None
 
 
 def _summary(stream: StreamHeader) -> StreamSummary:

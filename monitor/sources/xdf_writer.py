@@ -47,10 +47,11 @@ def stream_header(
     return _of_stream(Tag.STREAM_HEADER, stream_id, text.encode())
 
 
-def samples(stream_id: int, values: Float32Array, t_lsl: FloatArray) -> bytes:
-    """Samples (n, channels) float32, each with its stamp (n,)."""
+def samples(stream_id: int, values: Float32Array | FloatArray, t_lsl: FloatArray) -> bytes:
+    """Samples (n, channels) in the stream's own format, each with its stamp (n,)."""
     n, channels = values.shape
-    layout = np.dtype([("flag", "u1"), ("t_lsl", "<f8"), ("values", "<f4", (channels,))])
+    number = values.dtype.newbyteorder("<")
+    layout = np.dtype([("flag", "u1"), ("t_lsl", "<f8"), ("values", number, (channels,))])
     records = np.empty(n, dtype=layout)
     records["flag"] = _STAMPED
     records["t_lsl"] = t_lsl

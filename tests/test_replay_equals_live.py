@@ -1,0 +1,174 @@
+"""A case that was run with commands, at its own ticks, and its replays: the same case."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.config import from_mapping
+from monitor.engine.case import run_case
+from monitor.engine.feed import Ask
+from monitor.engine.opening import run_plan
+from monitor.engine.plan import CasePlan, Recorded
+from monitor.journal.database import EventRow, JournalReader
+from monitor.journal.export import export_case
+from monitor.journal.recorder import XdfRecorder
+from monitor.link import (
+    AcknowledgeAlarm,
+    AddAnnotation,
+    Beat,
+    Operator,
+    PauseAudioSignal,
+    Reply,
+    SetNewBaseline,
+)
+from monitor.pipeline import Pipeline
+from monitor.sources.base import Item
+from monitor.sources.scenario import Loss, Scenario
+from monitor.sources.simulated import SimulatedCase, SimulatedSource
+from monitor.types import AlarmKind, Notice, Tick
+from tests.running import CASE_ID, new_journal
+
+#: A loss soon after the baseline: what follows depends on ticks and commands.
+SCENARIO = Scenario(
+    "short", (Loss({"L-TA": 0.1, "L-AH": 0.0}, 4, 3),), first_stimulus_s=0.5, interval_s=0.9
+)
+CONFIG: dict[str, object] = {
+    "stimulus": {
+        "pattern": r"TES (?P<setting>\S+) (?P<intensity>[\d.]+)V",
+        "pulses_ms": [0, 4, 8, 12, 16],
+    },
+    "measure": {"network": False},
+    "track": {
+        "baseline_usable": 2,
+        "baseline_frozen": 3,
+        # Within the interval of the stimuli, so that it is a tick that passes an alarm on.
+        "escalate_s": [0.11, 0.57],
+    },
+}
+
+
+class Irregular(SimulatedSource):
+    """Looks at its clock when it happens to, as a live source does."""
+
+    def read(self, timeout_s: float) -> list[Item]:
+        items: list[Item] = []
+        for item in super().read(timeout_s):
+            if not isinstance(item, Tick):
+                items.append(item)
+            elif (jitter := np.random.default_rng(round(item.t_lsl * 1e6)).random()) < 0.7:
+                items.append(Tick(item.t_lsl + 0.02 * jitter))
+        return items
+
+
+@dataclass
+class Attended:
+    """A feed whose operators look each time a physiological alarm is new or changes, and act."""
+
+    receivers: int = 1
+    awaited: bool = False
+    rows: list[EventRow] = field(default_factory=list)
+    asks: list[Operator] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    acts: list[Callable[[dict[str, Any]], Operator | None]] = field(default_factory=list)
+
+    def publish(self, row: EventRow) -> None:
+        self.rows.append(row)
+        body = json.loads(row.body)
+        if row.type == "alarm" and body["class"] == "physiological" and self.acts:
+            act = self.acts[0](body)
+            if act is not None:
+                self.asks.append(act)
+                self.acts.pop(0)
+
+    def waveform(self, message: bytes) -> None:
+        pass
+
+    def beat(self, beat: Beat) -> None:
+        pass
+
+    def take_requests(self) -> list[Ask]:
+        asks = [Ask(k, ask, self.replies.append) for k, ask in enumerate(self.asks)]
+        self.asks.clear()
+        return asks
+
+
+def raised_by_a_tick(alarm: dict[str, Any]) -> bool:
+    return "escalation" in alarm["evidence"]
+
+
+def test_commands_and_ticks_are_done_again_at_max_and_at_1x(tmp_path: Path) -> None:
+    config = from_mapping(CONFIG, "test")
+    raw, folder = tmp_path / "raw.xdf", tmp_path / "live"
+    folder.mkdir()
+    new_journal(folder)
+    feed = Attended(
+        acts=[
+            lambda a: AddAnnotation("propofol bolus", "XY"),
+            lambda a: AcknowledgeAlarm(a["id"], "XY") if raised_by_a_tick(a) else None,
+            lambda a: PauseAudioSignal(30.0, "XY"),
+            lambda a: AcknowledgeAlarm(9999, "nobody's"),
+            lambda a: SetNewBaseline(
+                a["channel"], "XY", "moved", amplitude_uv=123.4, override=True
+            ),
+        ]
+    )
+    case = SimulatedCase(3, 2000.0, SCENARIO)
+    with Irregular(case, duration_s=9.0, speed=None, chunk_samples=31) as source:
+        pipeline = Pipeline(source.info, config, None)
+        with XdfRecorder(raw, source.info) as recorder:
+            run_case(
+                source,
+                pipeline,
+                folder,
+                feed,
+                case_id=CASE_ID,
+                recorder=recorder,
+                # It takes number 1 here, and stands in no replay.
+                notices=[Notice(AlarmKind.MODEL_FAULT, True, 0.0, message="made up")],
+            )
+    live = export_case(folder)
+    assert [reply.status for reply in feed.replies] == [200, 200, 200, 404, 200]
+    alarms = [json.loads(r.body) for r in feed.rows if r.type == "alarm"]
+    assert {"acknowledged_by": "XY"}.items() <= next(
+        a for a in alarms if a["state"] == "acknowledged"
+    ).items()
+    assert any("noted" in a["evidence"] for a in alarms), "the annotation explains an alarm"
+    assert any(raised_by_a_tick(a) for a in alarms)
+    assert live["stimuli"]["measured"] >= 8
+
+    for speed, chunk_samples in ((None, None), (None, 7), (1.0, None)):
+        out = tmp_path / f"{speed}-{chunk_samples}"
+        replay = Recorded(str(raw), speed, chunk_samples)
+        again, _ = run_plan(CasePlan(replay, config, str(out)))
+        assert again["case"]["kind"] == "replay"
+        assert again["fingerprint"] == live["fingerprint"]
+        assert again["stimuli"] == live["stimuli"]
+
+
+def test_a_command_that_can_not_be_carried_out_again_is_said(tmp_path: Path) -> None:
+    config = from_mapping(CONFIG, "test")
+    raw, folder = tmp_path / "raw.xdf", tmp_path / "live"
+    folder.mkdir()
+    new_journal(folder)
+    feed = Attended(acts=[lambda a: AcknowledgeAlarm(a["id"], "XY")])
+    with SimulatedSource(SimulatedCase(3, 2000.0, SCENARIO), duration_s=6.0, speed=None) as source:
+        pipeline = Pipeline(source.info, config, None)
+        with XdfRecorder(raw, source.info) as recorder:
+            run_case(source, pipeline, folder, feed, case_id=CASE_ID, recorder=recorder)
+    assert [reply.status for reply in feed.replies] == [200]
+    # Under another criterion there is no such alarm.
+    other = from_mapping({**CONFIG, "track": {"alarm_percent": 1.0, "baseline_usable": 30,
+                                              "baseline_frozen": 40}}, "test")  # fmt: skip
+    out = tmp_path / "replay"
+    run_plan(CasePlan(Recorded(str(raw)), other, str(out)))
+    with JournalReader(out) as journal:
+        notes = [json.loads(r.body)["text"] for r in journal.walk() if r.type == "annotation"]
+    assert any(
+        text.startswith("a recorded command was not carried out again: no ") for text in notes
+    )
