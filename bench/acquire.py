@@ -61,7 +61,10 @@ def source(name: str, fs_hz: float, channels: int) -> None:
     stop = stop_event()
     pylsl = configure("loopback")
     info = StreamInfo(name, name, fs_hz, names(channels), "simulated")
-    emg, markers = emg_outlet(pylsl, info), marker_outlet(pylsl, f"{name}-markers", f"{name}-m")
+    emg, markers = (
+        emg_outlet(pylsl, info),
+        marker_outlet(pylsl, f"{name}-markers", f"{name}-m", info.kind),
+    )
     n = max(1, round(CHUNK_MS * fs_hz / 1e3))
     every = round(EVERY_S * fs_hz)
     width = round(0.004 * fs_hz)

@@ -193,7 +193,8 @@ class Notice:
     """A technical condition that acquisition or a source found (``active``) or found gone.
 
     ``channel`` is empty where it concerns the whole stream; ``message`` is one line for people. A
-    source doesn't know ``at_s``, the time of the case: the pipeline fills it in.
+    source doesn't know ``at_s``, the time of the case: the pipeline fills it in. ``cause`` tells
+    conditions of one kind apart that come and go each for itself.
     """
 
     kind: AlarmKind
@@ -201,6 +202,7 @@ class Notice:
     at_s: float
     channel: str = ""
     message: str = ""
+    cause: str = ""
 
 
 Input = Chunk | Marker | ClockOffset | Tick | Notice | Command

@@ -1,7 +1,7 @@
 """Offers LSL streams as a test asks for them, as a process of its own.
 
 ``python tests/lsl_child.py SPEC``: SPEC is a JSON list of streams ``{name, type, source_id,
-channels, fs_hz, format, labels, units, values}``. A regular stream sends a ramp (sample i of
+channels, fs_hz, format, labels, units, values, kind}``. A regular stream sends a ramp (sample i of
 channel c is i + 1000 c, modulo ``wrap``); an irregular one sends ``values`` in turn, ten a second.
 Ends when its standard input does.
 """
@@ -30,6 +30,8 @@ def outlet_of(pylsl: Any, spec: dict[str, Any]) -> Any:
         spec.get("format", "float32"),
         spec.get("source_id", spec["name"]),
     )
+    if "kind" in spec:
+        info.desc().append_child("mep-monitor").append_child_value("kind", spec["kind"])
     channels = info.desc().append_child("channels")
     labels = spec.get("labels", [])
     units = spec.get("units", [""] * len(labels))

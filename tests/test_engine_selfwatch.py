@@ -51,6 +51,7 @@ def test_markers_without_a_stimulus_are_named_until_one_matches() -> None:
     (notice,) = watch.markers(2.0, 0, {**few, "S1": 1})
     assert notice.kind is AlarmKind.STIMULUS_MISSING
     assert notice.active
+    assert notice.cause == "pattern", "not the same as a marker stream that is gone"
     assert "'S254' x 4, 'S1' x 1" in notice.message
     assert watch.markers(3.0, 0, {"S254": 50}) == []
     assert [n.active for n in watch.markers(4.0, 1, {"S254": 51})] == [False]

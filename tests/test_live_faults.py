@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from monitor.config import CaseConfig, from_mapping
+from monitor.config import CaseConfig, SignalSection, from_mapping
 from monitor.pipeline import Pipeline
 from monitor.sources.lsl import LslSource
 from monitor.types import (
@@ -33,6 +34,8 @@ from monitor.types import (
 pytestmark = pytest.mark.lsl
 
 ROOT = Path(__file__).parents[1]
+#: Many times what anything takes on an idle machine.
+PATIENCE_S = 60.0
 
 
 @contextmanager
@@ -78,22 +81,19 @@ class Case:
         self.pipeline = Pipeline(source.info, config, None)
         self.pipeline.measurer.warm_up()
         self.events: list[Event] = []
-        self.said_at: list[float] = []
 
     def follow(self, seconds: float, until: AlarmState | None = None) -> None:
         """For so long, or until ``signal_stalled`` is in that state."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for item in self.source.read(0.05):
-                for event in self.pipeline.feed(item):
-                    self.events.append(event)
-                    self.said_at.append(time.monotonic())
+                self.events += self.pipeline.feed(item)
             if until is not None and self.stalls()[-1:] == [until]:
                 return
         assert until is None, f"no signal_stalled {until} in {seconds} s"
 
     def learn(self) -> None:
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE_S
         while sum(isinstance(e, Trial) for e in self.events) < 4:
             assert time.monotonic() < end
             self.follow(0.2)
@@ -101,6 +101,9 @@ class Case:
 
     def alarms(self) -> list[AlarmCondition]:
         return [e for e in self.events if isinstance(e, AlarmCondition)]
+
+    def trials(self) -> list[Trial]:
+        return [e for e in self.events if isinstance(e, Trial)]
 
     def stalls(self) -> list[AlarmState]:
         return [a.state for a in self.alarms() if a.kind is AlarmKind.SIGNAL_STALLED]
@@ -123,16 +126,17 @@ def test_a_source_that_is_stopped_is_stalled_and_its_return_is_announced() -> No
         following = Case(source, case(name))
         following.learn()
         child.send_signal(signal.SIGSTOP)
-        stopped_at = time.monotonic()
-        following.follow(2.0, AlarmState.ACTIVE)
-        # 250 ms after the last sample, and a tick more.
-        assert following.said_at[-1] - stopped_at < 0.5
+        # How soon it is told is the core's to say (test_acquire_stall); here: that it is.
+        following.follow(PATIENCE_S, AlarmState.ACTIVE)
         following.follow(1.0)
         child.send_signal(signal.SIGCONT)
-        following.follow(5.0, AlarmState.RESOLVED)
+        following.follow(PATIENCE_S, AlarmState.RESOLVED)
         following.follow(1.5)
         following.close()
-    assert following.stalls() == [AlarmState.ACTIVE, AlarmState.RESOLVED]
+    assert [following.stalls()[0], following.stalls()[-1]] == [
+        AlarmState.ACTIVE,
+        AlarmState.RESOLVED,
+    ]
     # It goes on where it stopped: LSL handed over everything, so nothing was lost.
     assert AlarmKind.SIGNAL_GAP not in {a.kind for a in following.alarms()}
 
@@ -144,9 +148,9 @@ def test_a_source_that_is_killed_and_restarted_leaves_a_gap_with_its_length() ->
         following.learn()
         child.kill()
         child.wait()
-        following.follow(2.0, AlarmState.ACTIVE)
+        following.follow(PATIENCE_S, AlarmState.ACTIVE)
         with outlet(name, name):
-            following.follow(20.0, AlarmState.RESOLVED)
+            following.follow(PATIENCE_S, AlarmState.RESOLVED)
             following.follow(2.0)
             following.close()
     gaps = [a for a in following.alarms() if a.kind is AlarmKind.SIGNAL_GAP]
@@ -159,15 +163,43 @@ def test_a_source_that_is_killed_and_restarted_leaves_a_gap_with_its_length() ->
     )
 
 
-def test_a_source_that_returns_under_another_id_is_not_taken_for_the_old_one() -> None:
+def test_a_source_that_returns_under_another_id_goes_on_as_the_same_case() -> None:
     name = f"new-{os.getpid()}"
     with outlet(name, name) as child, LslSource(case(name).signal) as source:
         following = Case(source, case(name))
         following.learn()
+        trials = len(following.trials())
         child.kill()
         child.wait()
-        following.follow(2.0, AlarmState.ACTIVE)
+        following.follow(PATIENCE_S, AlarmState.ACTIVE)
         with outlet(name, f"{name}-other"):
-            following.follow(3.0)
-            assert following.stalls() == [AlarmState.ACTIVE]  # and it says so until it ends
+            following.follow(PATIENCE_S, AlarmState.RESOLVED)
+            end = time.monotonic() + PATIENCE_S
+            while sum(t.epoch is not None for t in following.trials()[trials:]) < 2:
+                assert time.monotonic() < end
+                following.follow(0.2)
+            following.close()
+    kinds = {a.kind for a in following.alarms()}
+    assert AlarmKind.SIGNAL_GAP in kinds
+    assert AlarmKind.CLOCK_FAULT not in kinds, "one machine, one clock"
+
+
+def test_a_source_chosen_by_its_id_is_not_found_under_another() -> None:
+    name = f"id-{os.getpid()}"
+    config = msgspec.structs.replace(
+        case(name),
+        signal=SignalSection(
+            predicate=f"source_id='{name}'", markers_predicate=f"source_id='{name}-markers'"
+        ),
+    )
+    with outlet(name, name) as child, LslSource(config.signal) as source:
+        following = Case(source, config)
+        following.learn()
+        child.kill()
+        child.wait()
+        following.follow(PATIENCE_S, AlarmState.ACTIVE)
+        with outlet(name, f"{name}-other"):
+            # Longer than it takes to be found by a predicate that it fits.
+            following.follow(9.0)
+            assert following.stalls()[-1] is AlarmState.ACTIVE  # and it says so until it ends
             following.close()

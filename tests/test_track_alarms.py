@@ -116,3 +116,22 @@ def test_what_can_not_be_acknowledged() -> None:
         subject.acknowledge(1, "Dr B", 5.0)
     assert [e.value.cause for e in (unknown, twice, late)] == ["unknown", "not_now", "not_now"]
     assert isinstance(late.value, MonitorError)
+
+
+def test_conditions_of_one_kind_with_another_cause_each_have_a_life_of_their_own() -> None:
+    subject, kind = book(), AlarmKind.STIMULUS_MISSING
+    gone = subject.raise_technical(kind, 1.0, "the marker stream is gone", cause="stream")
+    wrong = subject.raise_technical(kind, 2.0, "the pattern matches none", cause="pattern")
+    assert gone is not None
+    assert wrong is not None
+    assert gone.id != wrong.id
+    assert subject.acknowledge(wrong.id, "XY", 3.0).evidence == {
+        "message": "the pattern matches none"
+    }
+    back = subject.resolve_technical(kind, 4.0, cause="stream")
+    assert back is not None
+    assert (back.id, back.acknowledged_by) == (gone.id, "")
+    assert subject.resolve_technical(kind, 5.0, cause="stream") is None
+    matched = subject.resolve_technical(kind, 6.0, cause="pattern")
+    assert matched is not None
+    assert (matched.id, matched.acknowledged_by) == (wrong.id, "XY")

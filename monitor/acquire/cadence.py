@@ -31,7 +31,8 @@ class CadenceWatch:
         if not self._missing:
             return None
         self._missing = False
-        return Notice(AlarmKind.STIMULUS_MISSING, False, at_s, message="stimuli come again")
+        message = "stimuli come again"
+        return Notice(AlarmKind.STIMULUS_MISSING, False, at_s, message=message, cause="cadence")
 
     def tick(self, now_lsl: float, at_s: float) -> Notice | None:
         """Time passed."""
@@ -43,4 +44,4 @@ class CadenceWatch:
             f"no stimulus for {overdue_s:.1f} s; one every {self._cadence_s:g} s is usual "
             "(stimulus.cadence_s)"
         )
-        return Notice(AlarmKind.STIMULUS_MISSING, True, at_s, message=message)
+        return Notice(AlarmKind.STIMULUS_MISSING, True, at_s, message=message, cause="cadence")

@@ -51,16 +51,19 @@ class SelfWatch:
         message = "there were no markers"
         if seen:
             message = f"stimulus.pattern matches none of the markers: {marker_texts(seen)}"
-        return self._turn(AlarmKind.STIMULUS_MISSING, unmatched, case_s, message)
+        # A marker stream that is gone is the same kind, and another matter.
+        return self._turn(AlarmKind.STIMULUS_MISSING, unmatched, case_s, message, "pattern")
 
-    def _turn(self, kind: AlarmKind, active: bool, case_s: float, message: str) -> list[Notice]:
+    def _turn(
+        self, kind: AlarmKind, active: bool, case_s: float, message: str, cause: str = ""
+    ) -> list[Notice]:
         if active == (kind in self._standing):
             return []
         if active:
             self._standing.add(kind)
         else:
             self._standing.remove(kind)
-        return [Notice(kind, active, case_s, message=message if active else "")]
+        return [Notice(kind, active, case_s, message=message if active else "", cause=cause)]
 
 
 def marker_texts(seen: dict[str, int]) -> str:

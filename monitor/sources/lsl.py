@@ -1,68 +1,50 @@
 """A live EMG stream and its markers over Lab Streaming Layer.
 
 Stamps are passed on raw. What a stream's clock is off by comes beside them, as
-:class:`~monitor.types.ClockOffset`, measured in the background. Buffers and what they do when full:
-liblsl holds 360 s of samples per stream and then drops the oldest (the stamps show the hole);
-clock offsets wait in a queue of 64 and the oldest gives way.
+:class:`~monitor.types.ClockOffset`, measured in the background.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from types import TracebackType
-from typing import Any, Literal, Self
-from xml.etree import ElementTree
+from typing import Any, Self
 
-import numpy as np
+import msgspec
 
 from monitor.config import SignalSection
 from monitor.sources.base import Item
+from monitor.sources.lsl_find import Network, Role, identity, summary
+from monitor.sources.lsl_inlet import Inlet, MarkerInlet, NoConnection, SignalInlet
 from monitor.sources.lsl_library import configure
-from monitor.sources.streams import (
-    StreamSummary,
-    channel_names,
-    choose_markers,
-    choose_signal,
-    marker_value,
-)
-from monitor.sources.units import stream_scale_uv
-from monitor.types import (
-    AlarmKind,
-    Chunk,
-    ClockOffset,
-    Marker,
-    MonitorError,
-    Notice,
-    StreamInfo,
-    Tick,
-)
+from monitor.sources.lsl_presence import Presence, differs, misfit, not_taken, several
+from monitor.types import Chunk, ClockOffset, MonitorError, Notice, StreamInfo, Tick
 
-BUFFER_S = 360
 TICK_S = 0.05
-CLOCK_INTERVAL_S = 5.0
-OFFSETS_HELD = 64
+#: Ticks are no closer than this while samples come.
+TICK_LEAST_S = 0.01
 
-#: A look at which streams are announced, and how long one must be silent before that counts.
+#: A look at which streams are announced.
 LOOK_INTERVAL_S = 1.0
-SILENT_S = 1.0
 
-#: Streams answer within milliseconds; one that is only just starting gets so long to show up
-#: before a choice counts as plain.
-_SETTLE_S = 0.6
-_FORMATS = ("", "float32", "double64", "string", "int32", "int16", "int8", "int64")
+#: What may be lost again while it is being opened must not hold up the end of a case.
+_OPEN_WAIT_S = 2.0
 
-Role = Literal["signal", "markers"]
+#: A device whose clock is further from the one before it has another clock.
+_OTHER_CLOCK_S = 1.0
 
 
 class LslSource:
     """A :class:`~monitor.sources.base.Source` over LSL.
 
-    A stream that is lost and comes back (same ``source_id``) is taken up again by liblsl; until
-    then only ticks come. liblsl waits for it in silence, so the network is watched beside it: a
-    stream that nobody has announced for 5 s is gone, and that is a ``Notice``, as is its return. A
+    A stream that is lost and comes back under its ``source_id`` is taken up again by liblsl, which
+    waits for it in silence; so the network is watched beside it. A stream that nobody has announced
+    for 5 s is gone, and that is a ``Notice``, as is its return. One that comes back under another
+    ``source_id``, or without any, is found again by the predicate that it was chosen by, or, where
+    there was none, by its name and type: if it is the only one that fits, of the same channels,
+    rate and kind (no recording takes the place of a device). Otherwise the notice says why not. A
     sender that still answers but has stopped sending can't be told from one with nothing to send.
     Not thread-safe: one reader.
     """
@@ -87,8 +69,13 @@ class LslSource:
         return False
 
     @property
-    def warnings(self) -> Sequence[str]:
+    def warnings(self) -> list[str]:
         return self._connected.warnings
+
+    @property
+    def offsets_shed(self) -> int:
+        """Clock offsets that gave way to newer ones before they were read."""
+        return self._connected.offsets_shed
 
     def __enter__(self) -> Self:
         """Find the two streams, connect, and wait for their first clock offsets.
@@ -125,312 +112,246 @@ class LslSource:
 
 
 class _Connection:
-    """The two inlets, open, and their clocks being watched."""
+    """The two inlets, open, and what is announced around them."""
 
     def __init__(
         self, pylsl: Any, signal: SignalSection, ignored: Set[str], trigger_channel: str
     ) -> None:
         self._pylsl = pylsl
-        with_markers = bool(signal.markers_predicate or not trigger_channel)
-        emg, markers, self._announced = _resolve(pylsl, signal, with_markers)
-        infos = [emg] if markers is None else [emg, markers]
-        where = f"LSL stream{'s' * (len(infos) - 1)} " + " and ".join(repr(i.name()) for i in infos)
-        self._markers: Any = None
+        self._signal = signal
+        self._ignored = ignored
+        self._trigger_channel = trigger_channel
+        network = Network(pylsl, signal)
+        self._network: Network | None = network
+        emg, marks = network.choose(bool(signal.markers_predicate or not trigger_channel))
+        self._inlets: dict[Role, Inlet] = {}
+        self._openings: dict[Role, _Opening] = {}
+        #: Streams that are not it after all, by their uid, and why.
+        self._refused: dict[str, str] = {}
+        #: The only one that fitted when last looked; it must be so twice, as others may be slower.
+        self._only: dict[Role, str] = {}
+        self._retired: list[threading.Thread] = []
+        self._shed_before = 0
         try:
             # Markers first: none that belongs to a sample that we get may be missed.
-            if markers is not None:
-                self._markers = pylsl.StreamInlet(markers, BUFFER_S, recover=True)
-            self._emg = pylsl.StreamInlet(emg, BUFFER_S, recover=True)
-            labels, units, kind = _described(self._emg.info(signal.wait_s))
-            names = channel_names(labels, emg.channel_count())
-            units = [*units, *[""] * len(names)][: len(names)]
-            self._scale_uv = stream_scale_uv(
-                names, units, signal, f"LSL stream {emg.name()!r}", ignored, trigger_channel
-            )
-            if self._markers is not None:
-                self._markers.open_stream(signal.wait_s)
-            self._emg.open_stream(signal.wait_s)
-        except (TimeoutError, pylsl.util.LostError):
-            raise MonitorError(
-                f"{where}: found, but no connection within {signal.wait_s:g} s (signal.wait_s)"
-            ) from None
-        self.info = StreamInfo(emg.name(), emg.source_id(), float(emg.nominal_srate()), names, kind)
-        self.warnings = [
-            f"LSL stream {info.name()!r}: no source_id; once lost it is not taken up again"
-            for info in infos
-            if not info.source_id()
-        ]
-        self._presences: dict[Role, _Presence] = {
-            "signal": _Presence(emg, AlarmKind.SIGNAL_STALLED, "EMG")
-        }
-        if markers is not None:
-            self._presences["markers"] = _Presence(markers, AlarmKind.STIMULUS_MISSING, "marker")
-        self._looked_s = 0.0
-        self._next_sample = 0
-        self._most_samples = max(256, round(0.2 * self.info.fs_hz))
-        self._buffer = np.empty((self._most_samples, len(names)), dtype=self._emg.np_dtype)
-        self._plain = self._buffer.dtype == np.float32 and bool(np.all(self._scale_uv == 1.0))
-        self._offsets: deque[ClockOffset] = deque(maxlen=OFFSETS_HELD)
-        self._clocks: dict[Role, _ClockWatch] = {
-            "signal": _ClockWatch(pylsl, "signal", self._emg, self._offsets)
-        }
-        if self._markers is not None:
-            self._clocks["markers"] = _ClockWatch(pylsl, "markers", self._markers, self._offsets)
-        deadline_s = time.monotonic() + signal.wait_s
-        if not all(
-            clock.wait_first(deadline_s - time.monotonic()) for clock in self._clocks.values()
-        ):
+            if marks is not None:
+                self._inlets["markers"] = MarkerInlet(pylsl, marks, signal)
+            self._emg = SignalInlet(pylsl, emg, signal, ignored, trigger_channel)
+            self._inlets = {"signal": self._emg, **self._inlets}
+            deadline_s = time.monotonic() + signal.wait_s
+            for inlet in self._inlets.values():
+                inlet.wait_clock(deadline_s - time.monotonic())
+        except MonitorError:
             self.close()
-            raise MonitorError(
-                f"{where}: their clocks can't be compared with this machine's "
-                f"(no answer within {signal.wait_s:g} s; is UDP blocked?)"
-            )
+            raise
+        self.info = StreamInfo(
+            emg.name(), emg.source_id(), self._emg.fs_hz, self._emg.names, self._emg.described.kind
+        )
+        self.warnings = [
+            f"LSL stream {inlet.info.name()!r}: no source_id; once lost it is found again by "
+            "its name alone"
+            for inlet in self._inlets.values()
+            if not inlet.info.source_id()
+        ]
+        now_s = time.monotonic()
+        self._presences: dict[Role, Presence] = {
+            role: Presence(role, identity(inlet.info), summary(inlet.info), now_s)
+            for role, inlet in self._inlets.items()
+        }
+        self._looked_s = 0.0
+        self._ticked_lsl = 0.0
+        self._next_sample = 0
+
+    @property
+    def offsets_shed(self) -> int:
+        return self._shed_before + sum(inlet.offsets_shed for inlet in self._inlets.values())
 
     def close(self) -> None:
-        for clock in self._clocks.values():
-            clock.stop()
-        self._announced = None  # Nothing else ends its search.
-        self._emg.close_stream()
-        if self._markers is not None:
-            self._markers.close_stream()
+        for opening in self._openings.values():
+            opening.give_up()
+        for inlet in self._inlets.values():
+            inlet.close()
+        for thread in self._retired:
+            thread.join()
+        self._network = None  # Nothing else ends its search.
 
     def read(self, timeout_s: float) -> list[Item]:
+        items: list[Item] = list(self._taken_over())
         chunk = self._pull_chunk(timeout_s)
-        items: list[Item] = []
-        while self._offsets:
-            items.append(self._offsets.popleft())
+        for inlet in self._inlets.values():
+            items += inlet.take_offsets()
         if chunk is not None:
             items.append(chunk)
-        markers = self._pull_markers()
+        marker_inlet = self._inlets.get("markers")
+        markers = marker_inlet.pull() if isinstance(marker_inlet, MarkerInlet) else []
         items += markers
         items += self._look_around(chunk is not None, bool(markers))
-        items.append(Tick(self._pylsl.local_clock()))
+        now_lsl = self._pylsl.local_clock()
+        if chunk is None or now_lsl - self._ticked_lsl >= TICK_LEAST_S:
+            self._ticked_lsl = now_lsl
+            items.append(Tick(now_lsl))
         return items
+
+    def _pull_chunk(self, timeout_s: float) -> Chunk | None:
+        if self._emg.for_good:
+            time.sleep(timeout_s)
+            return None
+        pulled = self._emg.pull(timeout_s)
+        if pulled is None:
+            return None
+        samples_uv, t_lsl = pulled
+        chunk = Chunk(self._next_sample, samples_uv, t_lsl)
+        self._next_sample += len(t_lsl)
+        return chunk
+
+    # ------------------------------------------------------------------ lost and found
 
     def _look_around(self, sampled: bool, marked: bool) -> list[Notice]:
         """Which streams went or came back, from what has just come and, once a second, a look."""
+        assert self._network is not None
         now_s = time.monotonic()
-        for role, clock in self._clocks.items():
-            self._presences[role].for_good |= clock.lost
         visible: set[str] | None = None
         if now_s - self._looked_s >= LOOK_INTERVAL_S:
             self._looked_s = now_s
-            visible = {_identity(info) for info in self._announced.results()}
+            visible = {identity(info) for info in self._network.streams()}
         came = {"signal": sampled, "markers": marked}
-        told = [p.observe(now_s, came[role], visible) for role, p in self._presences.items()]
+        told: list[Notice | None] = []
+        for role, presence in self._presences.items():
+            for_good = self._inlets[role].for_good
+            told.append(
+                presence.observe(now_s, heard=came[role], visible=visible, for_good=for_good)
+            )
+            if presence.is_gone and visible is not None:
+                told.append(presence.explain(self._seek(role, presence)))
         return [notice for notice in told if notice is not None]
 
-    def _pull_chunk(self, timeout_s: float) -> Chunk | None:
-        if self._presences["signal"].for_good:
-            time.sleep(timeout_s)
-            return None
-        try:
-            # min_samples=1: wait in liblsl for the first sample, then take what else is there.
-            raw, stamps = self._emg.pull_chunk(
-                timeout_s, self._most_samples, dest_obj=self._buffer, min_samples=1, as_numpy=True
-            )
-        except self._pylsl.util.LostError:
-            self._presences["signal"].for_good = True
-            return None
-        if not len(stamps):
-            return None
-        samples_uv = raw.copy() if self._plain else (raw * self._scale_uv).astype(np.float32)
-        chunk = Chunk(self._next_sample, samples_uv, np.asarray(stamps, dtype=np.float64))
-        self._next_sample += len(stamps)
-        return chunk
+    def _seek(self, role: Role, presence: Presence) -> str:
+        """Look for who could be a lost stream again; gives why nobody is, if somebody nearly is."""
+        assert self._network is not None
+        if role in self._openings:
+            return ""
+        was = self._inlets[role].info
+        whole: list[Any] = []
+        why = ""
+        for info in self._network.fitting(role, was):
+            if info.uid() == was.uid() or identity(info) == identity(was):
+                continue  # The lost stream itself is for liblsl to take up.
+            unlike = misfit(presence.stream, summary(info)) or self._refused.get(info.uid(), "")
+            if unlike:
+                why = not_taken(summary(info), unlike)
+            else:
+                whole.append(info)
+        before = self._only.pop(role, "")
+        if len(whole) > 1:
+            return several([summary(info) for info in whole])
+        if not whole:
+            return why
+        uid = self._only[role] = str(whole[0].uid())
+        if uid == before:
+            self._openings[role] = _Opening(self, role, whole[0])
+        return ""
 
-    def _pull_markers(self) -> list[Marker]:
-        if self._markers is None or self._presences["markers"].for_good:
-            return []
-        if not self._markers.samples_available():
-            return []
-        try:
-            # As numpy: text comes as bytes, of which a bad one must not end the case.
-            values, stamps = self._markers.pull_chunk(0.0, 256, as_numpy=True)
-        except self._pylsl.util.LostError:
-            self._presences["markers"].for_good = True
-            return []
-        return [
-            Marker(float(stamp), marker_value(row[0]))
-            for stamp, row in zip(stamps, values, strict=True)
-        ]
+    def open(self, role: Role, info: Any) -> Inlet:
+        """Connect to a stream that may be ``role`` again; for a thread of its own.
 
-
-class _Presence:
-    """Whether one of the streams is there: silent *and* no longer announced means that it is gone.
-
-    Attributes:
-        for_good: it has no source_id and broke off; liblsl can't find it again.
-    """
-
-    def __init__(self, info: Any, kind: AlarmKind, what: str) -> None:
-        self.for_good = False
-        self._identity = _identity(info)
-        self._kind = kind
-        self._name = f"the {what} stream {info.name()!r}"
-        self._returns = bool(info.source_id())
-        self._heard_s = time.monotonic()
-        self._visible = True
-        self._gone = False
-
-    def observe(self, now_s: float, heard: bool, visible: Set[str] | None) -> Notice | None:
-        """Tell of a change.
-
-        Args:
-            now_s: the monotonic clock.
-            heard: something has just come from it.
-            visible: identities of all announced streams; None where nobody has looked.
+        Raises:
+            NoConnection: it can't be reached just now.
+            MonitorError: it is not the same after all.
         """
-        if heard:
-            self._heard_s = now_s
-        if visible is not None:
-            self._visible = self._identity in visible
-        silent = now_s - self._heard_s > SILENT_S
-        gone = silent and (self.for_good or not self._visible)
-        if gone == self._gone:
-            return None
-        self._gone = gone
-        message = f"{self._name} is {'gone' if gone else 'back'}"
-        if gone and not self._returns:
-            message += "; it has no source_id to be found again by: start the monitor anew"
-        return Notice(self._kind, gone, 0.0, message=message)
+        signal = msgspec.structs.replace(
+            self._signal, wait_s=min(self._signal.wait_s, _OPEN_WAIT_S)
+        )
+        inlet: Inlet
+        if role == "markers":
+            inlet = MarkerInlet(self._pylsl, info, signal)
+            unlike = differs((self._inlets[role].described.kind, ()), (inlet.described.kind, ()))
+        else:
+            signal_inlet = SignalInlet(
+                self._pylsl, info, signal, self._ignored, self._trigger_channel
+            )
+            unlike = differs(
+                (self.info.kind, self.info.channel_names),
+                (signal_inlet.described.kind, signal_inlet.names),
+            )
+            inlet = signal_inlet
+        try:
+            if unlike:
+                raise MonitorError(unlike)
+            inlet.wait_clock(signal.wait_s)
+        except MonitorError:
+            inlet.close()
+            raise
+        return inlet
+
+    def _taken_over(self) -> list[ClockOffset]:
+        """Put in place what was found and opened since the last read."""
+        offsets: list[ClockOffset] = []
+        for role, opening in list(self._openings.items()):
+            if not opening.over:
+                continue
+            del self._openings[role]
+            inlet = opening.found
+            if inlet is None:
+                if opening.refusal:
+                    self._refused[opening.uid] = opening.refusal
+                continue
+            if not self._presences[role].is_gone:
+                # The old one is back meanwhile.
+                self._retire(inlet)
+                continue
+            was = self._inlets[role]
+            apart_s = inlet.offset_s - was.offset_s
+            if abs(apart_s) > _OTHER_CLOCK_S:
+                # Another machine's clock: the case goes on upon the first one's.
+                inlet.shift_s = apart_s
+            self._inlets[role] = inlet
+            if isinstance(inlet, SignalInlet):
+                self._emg = inlet
+            self._presences[role].became(identity(inlet.info), summary(inlet.info))
+            self._shed_before += was.offsets_shed
+            self._retire(was)
+            offsets += inlet.take_offsets()
+        return offsets
+
+    def _retire(self, inlet: Inlet) -> None:
+        """Close an inlet without waiting for its clock's last answer."""
+        thread = threading.Thread(target=inlet.close, name="lsl-retire", daemon=True)
+        thread.start()
+        self._retired.append(thread)
 
 
-class _ClockWatch:
-    """Measures one stream's clock offset every 5 s, in a thread of its own.
+class _Opening:
+    """Connects to a stream in the background: the signal must not wait for a marker stream.
 
     Attributes:
-        lost: the stream broke off and liblsl can't find it again.
+        uid: the stream's.
+        over: it has come to an end:
+        found: the open inlet, or
+        refusal: why it is not to be had; empty where it may be tried again.
     """
 
-    def __init__(self, pylsl: Any, role: Role, inlet: Any, offsets: deque[ClockOffset]) -> None:
-        self._pylsl = pylsl
-        self._role: Role = role
-        self._inlet = inlet
-        self._offsets = offsets
-        self.lost = False
-        self._stop = threading.Event()
-        self._first = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"lsl-clock-{role}", daemon=True)
+    def __init__(self, connection: _Connection, role: Role, info: Any) -> None:
+        self.uid = str(info.uid())
+        self.over = False
+        self.found: Inlet | None = None
+        self.refusal = ""
+        self._thread = threading.Thread(
+            target=self._run, args=(connection, role, info), name=f"lsl-open-{role}", daemon=True
+        )
         self._thread.start()
 
-    def wait_first(self, timeout_s: float) -> bool:
-        """Whether the first offset came within ``timeout_s``."""
-        return self._first.wait(max(timeout_s, 0.0))
-
-    def stop(self) -> None:
-        """Returns when the thread has ended: an inlet must not go while it is being asked."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                offset_s = self._inlet.time_correction(timeout=1.0)
-            except TimeoutError:
-                continue
-            except self._pylsl.util.LostError:
-                # Only a stream without a source_id; an inlet without samples does not say so.
-                self.lost = True
-                return
-            self._offsets.append(ClockOffset(self._role, self._pylsl.local_clock(), offset_s))
-            self._first.set()
-            self._stop.wait(CLOCK_INTERVAL_S)
-
-
-def _resolve(pylsl: Any, signal: SignalSection, with_markers: bool) -> tuple[Any, Any | None, Any]:
-    """The EMG stream's and the marker stream's infos, as soon as the choice is plain.
-
-    The third is the resolver that goes on seeing all streams.
-    """
-    where = f"LSL ({signal.lsl_scope})"
-    all_streams = pylsl.ContinuousResolver()
-    searches = {
-        "signal": _search(pylsl, "predicate", signal.predicate) or all_streams,
-        "markers": _search(pylsl, "markers_predicate", signal.markers_predicate) or all_streams,
-    }
-    begin_s = time.monotonic()
-    while True:
-        time.sleep(0.05)
-        waited_s = time.monotonic() - begin_s
-        if waited_s < min(_SETTLE_S, signal.wait_s):
-            continue
+    def _run(self, connection: _Connection, role: Role, info: Any) -> None:
         try:
-            emg = _distinct(searches["signal"])
-            marks = _distinct(searches["markers"])
-            if not emg or (with_markers and not marks):
-                _refuse_unmatched(all_streams, signal, bool(emg), where)
-            chosen = emg[choose_signal([_summary(i) for i in emg], signal.predicate, where)]
-            if not with_markers:
-                return chosen, None, all_streams
-            return (
-                chosen,
-                marks[
-                    choose_markers([_summary(i) for i in marks], signal.markers_predicate, where)
-                ],
-                all_streams,
-            )
-        except MonitorError:
-            if waited_s >= signal.wait_s:
-                raise
+            self.found = connection.open(role, info)
+        except NoConnection:
+            pass
+        except MonitorError as error:
+            self.refusal = str(error)
+        finally:
+            self.over = True
 
-
-def _search(pylsl: Any, setting: str, predicate: str) -> Any:
-    """A resolver for what fits ``predicate``; None without one."""
-    if not predicate:
-        return None
-    try:
-        return pylsl.ContinuousResolver(pred=predicate)
-    except RuntimeError:
-        raise MonitorError(
-            f"setting signal.{setting} {predicate!r}: not an LSL predicate "
-            "(one would be name='x' and type='EMG')"
-        ) from None
-
-
-def _refuse_unmatched(all_streams: Any, signal: SignalSection, emg: bool, where: str) -> None:
-    """Nothing fits a predicate, or nothing is there: say what is there instead."""
-    there = [str(_summary(info)) for info in _distinct(all_streams)]
-    listed = f"there are {', '.join(there)}" if there else "no streams at all"
-    what, predicate = ("marker", signal.markers_predicate) if emg else ("EMG", signal.predicate)
-    fits = f" that fits {predicate}" if predicate else ""
-    raise MonitorError(f"{where}: no {what} stream{fits}; {listed}")
-
-
-def _distinct(resolver: Any) -> list[Any]:
-    """What a resolver has found, each stream once, in a stable order."""
-    found = {info.uid(): info for info in resolver.results()}
-    return sorted(found.values(), key=lambda info: (info.name(), info.source_id(), info.uid()))
-
-
-def _identity(info: Any) -> str:
-    """What a stream keeps when its sender is started again; without a source_id, nothing."""
-    if not info.source_id():
-        return str(info.uid())
-    return repr((info.name(), info.type(), info.source_id()))
-
-
-def _summary(info: Any) -> StreamSummary:
-    return StreamSummary(
-        name=info.name(),
-        type=info.type(),
-        source_id=info.source_id(),
-        channels=info.channel_count(),
-        fs_hz=float(info.nominal_srate()),
-        format=_FORMATS[info.channel_format()],
-        hostname=info.hostname(),
-    )
-
-
-def _described(info: Any) -> tuple[list[str], list[str], Literal["live", "replay", "simulated"]]:
-    """Labels and units from ``desc/channels/channel``; the kind from ``desc/mep-monitor/kind``."""
-    desc = ElementTree.fromstring(info.as_xml()).find("desc")
-    if desc is None:
-        return [], [], "live"
-    channels = desc.findall("channels/channel")
-    kind = desc.findtext("mep-monitor/kind", "")
-    return (
-        [channel.findtext("label", "") for channel in channels],
-        [channel.findtext("unit", "") for channel in channels],
-        "simulated" if kind == "simulated" else "replay" if kind == "replay" else "live",
-    )
+    def give_up(self) -> None:
+        """The source is closed: close what was opened."""
+        self._thread.join()
+        if self.found is not None:
+            self.found.close()

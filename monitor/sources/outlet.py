@@ -40,9 +40,12 @@ def emg_outlet(pylsl: Any, stream: StreamInfo, unit: str = "microvolts") -> Any:
     return pylsl.StreamOutlet(info)
 
 
-def marker_outlet(pylsl: Any, name: str, source_id: str, channel_format: str = "string") -> Any:
-    """An outlet of an irregular marker stream."""
+def marker_outlet(
+    pylsl: Any, name: str, source_id: str, kind: str, channel_format: str = "string"
+) -> Any:
+    """An outlet of an irregular marker stream; ``kind`` as of a :class:`StreamInfo`."""
     info = pylsl.StreamInfo(name, "Markers", 1, pylsl.IRREGULAR_RATE, channel_format, source_id)
+    info.desc().append_child("mep-monitor").append_child_value("kind", kind)
     return pylsl.StreamOutlet(info)
 
 
@@ -63,7 +66,7 @@ def run(
     """
     stream = StreamInfo(name, source_id, case.fs_hz, case.channel_names, "simulated")
     emg = emg_outlet(pylsl, stream)
-    markers = marker_outlet(pylsl, f"{name}-markers", f"{source_id}-markers")
+    markers = marker_outlet(pylsl, f"{name}-markers", f"{source_id}-markers", stream.kind)
     n = max(1, round(chunk_ms * 1e-3 * case.fs_hz))
     print(f"ready: {name} and {name}-markers, source_id {source_id}", flush=True)
     begin_s = pylsl.local_clock()

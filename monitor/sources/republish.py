@@ -95,7 +95,7 @@ def _marker_outlet(pylsl: Any, recording: Recording, source_id: str) -> Any:
     if numbers and len(numbers) == len(values):
         channel_format = "int32" if max(numbers) <= _LARGEST_INT32 else "int64"
     name = recording.markers_name or f"{recording.info.name}-markers"
-    return marker_outlet(pylsl, name, f"{source_id}-markers", channel_format)
+    return marker_outlet(pylsl, name, f"{source_id}-markers", "replay", channel_format)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -111,7 +111,7 @@ class AlarmBook:
         self._explained = explained or {}
         self._last_id = 0
         self._losses: dict[tuple[str, str], Loss] = {}
-        self._technical: dict[tuple[AlarmKind, str, str], AlarmCondition] = {}
+        self._technical: dict[tuple[AlarmKind, str, str, str], AlarmCondition] = {}
 
     def loss(self, setting: str, channel: str) -> Loss | None:
         """The loss standing on a channel under a setting, latched included."""
@@ -229,9 +229,13 @@ class AlarmBook:
         setting: str = "",
         channel: Channel = _WHOLE_CASE,
         trial: int | None = None,
+        cause: str = "",
     ) -> AlarmCondition | None:
-        """A technical or advisory condition is there; None where it stood with the same message."""
-        key = (kind, setting, channel.name)
+        """A technical or advisory condition is there; None where it stood with the same message.
+
+        Conditions of one kind and place with another ``cause`` are others.
+        """
+        key = (kind, setting, channel.name, cause)
         standing = self._technical.get(key)
         evidence: Evidence = {"message": message}
         if standing is None:
@@ -249,10 +253,16 @@ class AlarmBook:
         return found
 
     def resolve_technical(
-        self, kind: AlarmKind, at_s: float, *, setting: str = "", channel: str = ""
+        self,
+        kind: AlarmKind,
+        at_s: float,
+        *,
+        setting: str = "",
+        channel: str = "",
+        cause: str = "",
     ) -> AlarmCondition | None:
         """Such a condition is gone, acknowledged or not; None where it did not stand."""
-        standing = self._technical.pop((kind, setting, channel), None)
+        standing = self._technical.pop((kind, setting, channel, cause), None)
         if standing is None:
             return None
         return replace(standing, state=AlarmState.RESOLVED, resolved_s=at_s)

@@ -163,11 +163,11 @@ class Tracker:
             if notice.active:
                 channel = self._by_name.get(notice.channel, Channel(notice.channel, muscle=""))
                 changed = self._alarms.raise_technical(
-                    notice.kind, notice.at_s, notice.message, channel=channel
+                    notice.kind, notice.at_s, notice.message, channel=channel, cause=notice.cause
                 )
             else:
                 changed = self._alarms.resolve_technical(
-                    notice.kind, notice.at_s, channel=notice.channel
+                    notice.kind, notice.at_s, channel=notice.channel, cause=notice.cause
                 )
             if changed:
                 events += [changed, *self._break_pause([changed], notice.at_s)]
