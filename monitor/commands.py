@@ -215,7 +215,8 @@ def replay_over_lsl(
             ("signal", "wait_s"): 20.0,
         },
     )
-    outlet = ["-m", "monitor.sources.republish", str(recording)]
+    # The first sample waits for the engine, so that the case is the whole recording.
+    outlet = ["-m", "monitor.sources.republish", str(recording), "--wait", "30"]
     if config_path is not None:
         outlet += ["--config", str(config_path)]
     return supervised(CasePlan(LiveStreams(), config, str(folder)), outlet=outlet, kept=kept)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+import pytest
 
-from monitor.config import from_mapping
+from monitor.config import SignalSection, from_mapping
 from monitor.engine.case import run_case
 from monitor.engine.feed import Ask
 from monitor.engine.opening import run_plan
-from monitor.engine.plan import CasePlan, Recorded
+from monitor.engine.plan import CasePlan, LiveStreams, Recorded
 from monitor.journal.database import EventRow, JournalReader
 from monitor.journal.export import export_case
 from monitor.journal.recorder import XdfRecorder
@@ -34,6 +39,7 @@ from monitor.sources.simulated import SimulatedCase, SimulatedSource
 from monitor.types import AlarmKind, Notice, Tick
 from tests.running import CASE_ID, new_journal
 
+ROOT = Path(__file__).parents[1]
 #: A loss soon after the baseline: what follows depends on ticks and commands.
 SCENARIO = Scenario(
     "short", (Loss({"L-TA": 0.1, "L-AH": 0.0}, 4, 3),), first_stimulus_s=0.5, interval_s=0.9
@@ -172,3 +178,74 @@ def test_a_command_that_can_not_be_carried_out_again_is_said(tmp_path: Path) -> 
     assert any(
         text.startswith("a recorded command was not carried out again: no ") for text in notes
     )
+
+
+@pytest.mark.lsl
+def test_through_lsl_it_is_the_same_case_within_the_tolerances(tmp_path: Path) -> None:
+    """The same trials, statuses and alarms; onset within a sample, amplitude within 0.1 %."""
+    track = {"baseline_usable": 2, "baseline_frozen": 3}
+    config, fs_hz = from_mapping({**CONFIG, "track": track}, "test"), 5000.0
+    raw, direct, over_lsl = tmp_path / "raw.xdf", tmp_path / "direct", tmp_path / "lsl"
+    case = SimulatedCase(5, fs_hz, SCENARIO)
+    with SimulatedSource(case, duration_s=8.0, speed=None) as source:
+        source_id = f"replay:{source.info.source_id}"
+        with XdfRecorder(raw, source.info) as recorder:
+            while not source.exhausted:
+                for item in source.read(0.0):
+                    recorder.submit(item)
+    run_plan(CasePlan(Recorded(str(raw)), config, str(direct)))
+    expected = trials_of(direct)
+    assert len(expected) >= 8
+
+    live = msgspec.structs.replace(
+        config,
+        signal=SignalSection(
+            predicate=f"source_id='{source_id}'",
+            markers_predicate=f"source_id='{source_id}-markers'",
+            wait_s=60.0,
+        ),
+    )
+    command = [sys.executable, "-m", "monitor.sources.republish", str(raw), "--wait", "60"]
+    deadline = time.monotonic() + 90.0
+
+    def all_there() -> bool:
+        assert time.monotonic() < deadline, "the trials did not all come"
+        return len(trials_of(over_lsl)) == len(expected)
+
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready: raw.xdf\n"
+            run_plan(CasePlan(LiveStreams(), live, str(over_lsl)), stop=all_there)
+        finally:
+            child.kill()
+    for one, other in zip(expected, trials_of(over_lsl), strict=True):
+        assert one["marker"] == other["marker"]
+        assert abs(one["stimulus_s"] - other["stimulus_s"]) < 0.01
+        for a, b in zip(one["channels"], other["channels"], strict=True):
+            for key in ("channel", "status", "reasons", "comparable", "alarm"):
+                assert a[key] == b[key], (one["trial"], a["channel"], key)
+            if a["onset_ms"] is not None:
+                assert b["onset_ms"] == pytest.approx(a["onset_ms"], abs=1e3 / fs_hz)
+            if a["amplitude_uv"] is not None:
+                assert b["amplitude_uv"] == pytest.approx(a["amplitude_uv"], rel=1e-3)
+    assert losses_of(over_lsl) == losses_of(direct)
+    assert len(losses_of(direct)) > 2
+
+
+def bodies_of(folder: Path, kind: str) -> list[dict[str, Any]]:
+    with JournalReader(folder) as journal:
+        return [json.loads(row.body) for row in journal.walk() if row.type == kind]
+
+
+def trials_of(folder: Path) -> list[dict[str, Any]]:
+    return bodies_of(folder, "trial")
+
+
+def losses_of(folder: Path) -> list[tuple[str, ...]]:
+    keys = ("kind", "setting", "channel", "state", "priority")
+    return [
+        tuple(body[key] for key in keys)
+        for body in bodies_of(folder, "alarm")
+        if body["kind"] in ("amplitude_drop", "response_lost")
+    ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Set
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,6 +32,9 @@ LOOK_INTERVAL_S = 1.0
 
 #: What may be lost again while it is being opened must not hold up the end of a case.
 _OPEN_WAIT_S = 2.0
+
+#: Two streams of one host are on one clock if their clocks are measured to be no further apart.
+_SAME_CLOCK_S = 1e-3
 
 #: A device whose clock is further from the one before it has another clock.
 _OTHER_CLOCK_S = 1.0
@@ -176,10 +180,9 @@ class _Connection:
         self._network = None  # Nothing else ends its search.
 
     def read(self, timeout_s: float) -> list[Item]:
-        items: list[Item] = list(self._taken_over())
+        self._take_over()
         chunk = self._pull_chunk(timeout_s)
-        for inlet in self._inlets.values():
-            items += inlet.take_offsets()
+        items: list[Item] = [*self._take_offsets()]
         if chunk is not None:
             items.append(chunk)
         marker_inlet = self._inlets.get("markers")
@@ -191,6 +194,22 @@ class _Connection:
             self._ticked_lsl = now_lsl
             items.append(Tick(now_lsl))
         return items
+
+    def _take_offsets(self) -> list[ClockOffset]:
+        """What was measured of both clocks, or, where they are one, of that one for both.
+
+        Streams of one machine carry stamps of one clock, and to compare them by two measurements
+        would only add the error of these.
+        """
+        offsets = self._emg.take_offsets()
+        markers = self._inlets.get("markers")
+        if markers is None:
+            return offsets
+        own = markers.take_offsets()
+        apart_s = abs(markers.offset_s - self._emg.offset_s)
+        if markers.info.hostname() != self._emg.info.hostname() or apart_s > _SAME_CLOCK_S:
+            return offsets + own
+        return offsets + [replace(offset, stream="markers") for offset in offsets]
 
     def _pull_chunk(self, timeout_s: float) -> Chunk | None:
         if self._emg.for_good:
@@ -283,9 +302,8 @@ class _Connection:
             raise
         return inlet
 
-    def _taken_over(self) -> list[ClockOffset]:
+    def _take_over(self) -> None:
         """Put in place what was found and opened since the last read."""
-        offsets: list[ClockOffset] = []
         for role, opening in list(self._openings.items()):
             if not opening.over:
                 continue
@@ -310,8 +328,6 @@ class _Connection:
             self._presences[role].became(identity(inlet.info), summary(inlet.info))
             self._shed_before += was.offsets_shed
             self._retire(was)
-            offsets += inlet.take_offsets()
-        return offsets
 
     def _retire(self, inlet: Inlet) -> None:
         """Close an inlet without waiting for its clock's last answer."""

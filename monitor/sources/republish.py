@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ def republish(
     *,
     ready: Callable[[], None] = lambda: None,
     settle_s: float = 0.5,
+    wait_s: float = 0.0,
     ignored: Set[str] = frozenset(),
     trigger_channel: str = "",
 ) -> None:
@@ -45,7 +47,9 @@ def republish(
         stop: checked at least every 50 ms.
         ready: called when both streams can be found.
         trigger_channel: a channel that needs no unit, because it is no EMG.
-        settle_s: time between ``ready`` and the first sample, for a receiver to connect.
+        settle_s: time between ``ready`` and the first sample, for a receiver to connect, and
+            between the last sample and the end, for it to get there.
+        wait_s: how much longer to wait for somebody to be connected to both streams.
         ignored: channels that nobody looks at.
 
     Raises:
@@ -59,7 +63,12 @@ def republish(
     ready()
     if stop.wait(settle_s):
         return
+    deadline_s = time.monotonic() + wait_s
+    while not (emg.have_consumers() and markers.have_consumers()):
+        if time.monotonic() >= deadline_s or stop.wait(0.02):
+            break
     _push(recording, pylsl, emg, markers, stop)
+    stop.wait(settle_s)
 
 
 def _push(recording: Recording, pylsl: Any, emg: Any, markers: Any, stop: Stop) -> None:
@@ -107,6 +116,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("recording", type=Path)
     parser.add_argument("--config", type=Path, help="case file; its [signal] section is used")
+    parser.add_argument(
+        "--wait", type=float, default=0.0, help="seconds to wait for a receiver of both streams"
+    )
     args = parser.parse_args(argv)
     try:
         config = load(args.config)
@@ -118,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ready=lambda: print(ready, flush=True),
             ignored=ignored_channels(config),
             trigger_channel=config.stimulus.trigger_channel,
+            wait_s=args.wait,
         )
     except MonitorError as error:
         print(error, file=sys.stderr)
