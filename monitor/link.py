@@ -23,6 +23,7 @@ from enum import IntEnum
 import msgspec
 import numpy as np
 
+from monitor.queues import QueueCounts
 from monitor.types import Float32Array
 
 MAX_PAYLOAD = 64 * 2**20
@@ -101,7 +102,8 @@ class RecordCounts(msgspec.Struct, frozen=True):
     """How keeping the record went so far, in this run of the engine.
 
     ``slow_commits`` took over 10 ms, ``failed_commits`` were tried again, ``shown_before_durable``
-    counts the times that something was shown first, ``*_shed`` were never stored.
+    counts the times that something was shown first, ``*_shed`` were never stored (entries of the
+    journal, epochs, inputs of the raw recording).
     """
 
     slow_commits: int = 0
@@ -109,6 +111,7 @@ class RecordCounts(msgspec.Struct, frozen=True):
     shown_before_durable: int = 0
     entries_shed: int = 0
     epochs_shed: int = 0
+    inputs_shed: int = 0
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -119,6 +122,7 @@ class Beat(msgspec.Struct, frozen=True):
     signal_age_s: float | None
     trial_age_s: float | None
     record: RecordCounts = RecordCounts()
+    queues: QueueCounts = QueueCounts()
 
 
 class AcknowledgeAlarm(msgspec.Struct, frozen=True, tag="acknowledge"):

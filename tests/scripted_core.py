@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from monitor.acquire.epochs import Tally
 from monitor.config import CaseConfig
 from monitor.sources.base import Item
 from monitor.track.tracker import Tracker
@@ -62,12 +63,15 @@ class ScriptedAcquisition:
     def __init__(self) -> None:
         self.channels = CHANNELS
         self.now_s = 0.0
+        self.tally = Tally()
+        self.pending = self.missing = self.left_out = self.late_pulses = 0
         self.stimuli = ScriptedMarkers()
 
 
 class ScriptedMarkers:
     def __init__(self) -> None:
         self.matched = 0
+        self.duplicates = 0
         self.seen_markers: dict[str, int] = {}
 
 

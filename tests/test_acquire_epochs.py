@@ -161,6 +161,7 @@ def test_a_full_queue_gives_up_the_earliest() -> None:
     assert given_up.status is Status.INCOMPLETE
     assert f"more than {WAITING_LIMIT}" in given_up.reason
     assert missed(bench.add(9999)).stimulus == stimulus(3000)
+    assert bench.queue.tally.crowded_out == 2
 
 
 def test_patience_ends_with_the_length_of_the_ring() -> None:

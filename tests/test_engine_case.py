@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from monitor.engine.case import CaseOutcome, run_case
-from monitor.engine.feed import Ask, Unwatched
+from monitor.engine.feed import Ask, FeedCounts, Unwatched
 from monitor.journal.database import EventRow, JournalReader
 from monitor.journal.epochs import read_epoch
 from monitor.journal.writer import JournalWriter
@@ -63,6 +63,7 @@ class Watching:
     asks: dict[int, list[Any]] = field(default_factory=dict)
     receivers: int = 1
     awaited: bool = True
+    counts: FeedCounts = field(default_factory=FeedCounts)
     published: list[EventRow] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
     durable: list[bool] = field(default_factory=list)
@@ -299,6 +300,29 @@ def test_beats_tell_how_the_record_is_kept(folder: Path, monkeypatch) -> None:
     monkeypatch.setattr(JournalWriter, "wait_durable", lambda self, ticket: False)
     feed, outcome = watch(folder, loss_and_recovery())
     assert feed.beats[-1].record.shown_before_durable == outcome.record.shown_before_durable > 0
+
+
+def test_beats_tell_how_full_the_queues_are(folder: Path, monkeypatch) -> None:
+    class Counting(ScriptedSource):
+        offsets_shed = 3
+
+    monkeypatch.setattr("monitor.engine.case.BEAT_INTERVAL_S", 0.0)
+    feed = Watching(folder, counts=FeedCounts(backlog_bytes=7, cut_off=1, requests_refused=2))
+    pipeline = ScriptedPipeline()
+    pipeline.acquisition.tally.crowded_out = 4
+    pipeline.acquisition.stimuli.seen_markers["(others)"] = 5
+    source = Counting([chunk(0.0)])
+    run_case(
+        source, pipeline, folder, feed, case_id=CASE_ID, stop=lambda: source.exhausted,
+        clock=SteppingClock(),
+    )  # fmt: skip
+    told = feed.beats[-1].queues
+    assert (told.link_backlog_bytes, told.gateways_cut_off, told.requests_refused) == (7, 1, 2)
+    assert (told.clock_offsets_shed, told.stimuli_crowded_out, told.marker_texts_merged) == (
+        3,
+        4,
+        5,
+    )
 
 
 def test_a_replay_that_nobody_watches_makes_the_same_events(folder: Path, tmp_path: Path) -> None:

@@ -221,6 +221,7 @@ def test_a_gateway_that_does_not_read_is_cut_off_and_costs_no_time(folder, path)
             publisher.server.publish(row(seq, 20_000))
         assert time.monotonic() - began < 4.0, "less than one send's time limit"
         assert publisher.server.receivers == 0
+        assert publisher.server.counts.cut_off == 1
         while gateway.frame() is not None:
             pass
 
@@ -273,6 +274,7 @@ def test_more_requests_than_can_wait_are_refused_at_once(engine: Publisher, monk
             gateway.send(FrameKind.REQUEST, Request(number, AddAnnotation("x", "XY")))
         reply = gateway.reply()
         assert (reply.id, reply.status) == (2, 503)
+        assert engine.server.counts.requests_refused == 1
         assert len(engine.server.take_requests()) == 2
 
 

@@ -70,6 +70,7 @@ def test_more_than_can_wait_are_refused_at_once(asking: Asking, monkeypatch) -> 
     for number in (1, 2, 3):
         asking.ask(number=number)
     assert [(reply.id, reply.status) for reply in asking.replies] == [(3, 503)]
+    assert asking.waveforms.refused == 1
 
 
 def test_one_that_is_not_on_the_disk_yet_is_not_waited_for(asking: Asking, monkeypatch) -> None:

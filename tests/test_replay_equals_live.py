@@ -17,7 +17,7 @@ import pytest
 
 from monitor.config import SignalSection, from_mapping
 from monitor.engine.case import run_case
-from monitor.engine.feed import Ask
+from monitor.engine.feed import Ask, FeedCounts
 from monitor.engine.opening import run_plan
 from monitor.engine.plan import CasePlan, LiveStreams, Recorded
 from monitor.journal.database import EventRow, JournalReader
@@ -78,6 +78,7 @@ class Attended:
 
     receivers: int = 1
     awaited: bool = False
+    counts: FeedCounts = field(default_factory=FeedCounts)
     rows: list[EventRow] = field(default_factory=list)
     asks: list[Operator] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)

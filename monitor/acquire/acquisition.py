@@ -47,6 +47,7 @@ class Acquisition:
         channels: what is monitored, in stream order.
         stimuli: the reader of the markers, with its counts.
         left_out: samples that came without a finite stamp and were treated as lost.
+        missing: samples that never came, as far as stamps and counter tell.
         late_pulses: pulses that came after the train that they belong to had been measured.
 
     Raises:
@@ -65,6 +66,7 @@ class Acquisition:
         self.channels, columns = resolve_channels(stream, config.channels, stimulus.trigger_channel)
         self.stimuli = StimulusReader(stimulus)
         self.left_out = 0
+        self.missing = 0
         self.late_pulses = 0
         self._stream = stream
         blocks = math.ceil(config.epoch.ring_s * fs_hz / block_samples(fs_hz))
@@ -269,6 +271,7 @@ class Acquisition:
         """Breaks found, and breaks so long ago that epochs are whole again."""
         clock = self._clock
         for gap in clock.breaks:
+            self.missing += 0 if gap.backwards else max(0, gap.missing)
             kind = AlarmKind.CLOCK_FAULT if gap.backwards else AlarmKind.SIGNAL_GAP
             self._note(Notice(kind, True, gap.at_s, message=_describe(gap)))
             if kind not in self._standing:

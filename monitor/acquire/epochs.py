@@ -30,13 +30,17 @@ _LEFT_REMEMBERED = 16
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the stimuli: ``seen`` is the sum of the others and of those that wait."""
+    """What became of the stimuli: ``seen`` is the sum of the next four and of those that wait.
+
+    ``crowded_out``: of the incomplete ones, those that gave way because too many waited.
+    """
 
     seen: int = 0
     delivered: int = 0
     gap: int = 0
     late: int = 0
     incomplete: int = 0
+    crowded_out: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -130,6 +134,7 @@ class EpochQueue:
             item.first, item.end = sample - self.stimulus_index, sample + self._post
         insort(self._waiting, item, key=attrgetter("t_lsl"))
         if len(self._waiting) > WAITING_LIMIT:
+            self.tally.crowded_out += 1
             yield self._missed(
                 self._waiting.pop(0),
                 Status.INCOMPLETE,

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from monitor import wire
+from monitor.acquire.stimuli import OTHERS
 from monitor.engine.feed import Ask, Feed
 from monitor.engine.operators import StandingAlarms, command_of
 from monitor.engine.resume import BY_MONITOR, NEW_CASE, Resumed
@@ -37,7 +38,8 @@ from monitor.link import (
     WaveformHeader,
     pack_waveform,
 )
-from monitor.sources.base import Item, Source
+from monitor.queues import QueueCounts
+from monitor.sources.base import Item, Shedding, Source
 from monitor.sources.input_order import encode_act
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
@@ -115,6 +117,7 @@ class Engine:
         self._watch = SelfWatch()
         self._alarms = StandingAlarms()
         self._waveforms = Waveforms(folder, pipeline, epochs, resumed.epochs)
+        self._offsets_shed: Callable[[], int] = lambda: 0
         self._seq = resumed.last_seq
         self._inputs: list[Row] = []
         self._trials = 0
@@ -134,6 +137,8 @@ class Engine:
         A recording that somebody watches stays open after its end, for reading and acknowledging,
         until ``stop``. ``notices`` are technical conditions known before the first sample.
         """
+        if isinstance(source, Shedding):
+            self._offsets_shed = lambda: source.offsets_shed
         self._begin(notices)
         while not (stop() or source.exhausted):
             self._answer_requests()
@@ -338,6 +343,33 @@ class Engine:
             shown_before_durable=self._shown_before_durable,
             entries_shed=journal.shed,
             epochs_shed=self._epochs.shed,
+            inputs_shed=0 if self._recorder is None else self._recorder.shed,
+        )
+
+    def _queues(self) -> QueueCounts:
+        acquisition, feed = self._pipeline.acquisition, self._feed.counts
+        tally, stimuli = acquisition.tally, acquisition.stimuli
+        return QueueCounts(
+            stimuli_seen=tally.seen,
+            stimuli_delivered=tally.delivered,
+            stimuli_gap=tally.gap,
+            stimuli_late=tally.late,
+            stimuli_incomplete=tally.incomplete,
+            stimuli_waiting=acquisition.pending,
+            stimuli_crowded_out=tally.crowded_out,
+            stimuli_duplicate=stimuli.duplicates,
+            late_pulses=acquisition.late_pulses,
+            marker_texts_merged=stimuli.seen_markers.get(OTHERS, 0),
+            samples_missing=acquisition.missing,
+            samples_left_out=acquisition.left_out,
+            clock_offsets_shed=self._offsets_shed(),
+            raw_waiting=0 if self._recorder is None else self._recorder.waiting,
+            journal_waiting=self._journal.waiting,
+            epochs_waiting=self._epochs.waiting,
+            requests_refused=feed.requests_refused,
+            waveforms_refused=self._waveforms.refused,
+            link_backlog_bytes=feed.backlog_bytes,
+            gateways_cut_off=feed.cut_off,
         )
 
     def _notice(self, notices: list[Notice], now: float) -> None:
@@ -353,6 +385,7 @@ class Engine:
                 signal_age_s=None if self._signal_at is None else now - self._signal_at,
                 trial_age_s=None if self._trial_at is None else now - self._trial_at,
                 record=self._record(),
+                queues=self._queues(),
             )
         )
 

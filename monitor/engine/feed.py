@@ -19,6 +19,15 @@ class Ask:
     answer: Callable[[Reply], None]
 
 
+@dataclass(frozen=True, slots=True)
+class FeedCounts:
+    """What waits for the slowest gateway, how many were cut off, requests that were turned away."""
+
+    backlog_bytes: int = 0
+    cut_off: int = 0
+    requests_refused: int = 0
+
+
 class Feed(Protocol):
     """Where events go. No method blocks: the data path calls them."""
 
@@ -29,6 +38,9 @@ class Feed(Protocol):
     @property
     def awaited(self) -> bool:
         """Somebody is meant to watch, so events must be durable before they are visible."""
+
+    @property
+    def counts(self) -> FeedCounts: ...
 
     def publish(self, row: EventRow) -> None: ...
 
@@ -44,6 +56,7 @@ class Unwatched:
 
     receivers = 0
     awaited = False
+    counts = FeedCounts()
 
     def publish(self, row: EventRow) -> None:
         """Nobody to show it to: the journal has it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
+from monitor.acquire.epochs import Tally
 from monitor.types import Channel, Epoch, Event, Float32Array, Input, Measurement, Notice
 
 
@@ -14,6 +15,7 @@ class MarkerCounting(Protocol):
     """What the engine reads of :class:`monitor.acquire.stimuli.StimulusReader`."""
 
     matched: int
+    duplicates: int
     seen_markers: dict[str, int]
 
 
@@ -26,6 +28,14 @@ class Acquiring(Protocol):
     def now_s(self) -> float: ...
     @property
     def stimuli(self) -> MarkerCounting: ...
+    @property
+    def tally(self) -> Tally: ...
+    @property
+    def pending(self) -> int: ...
+
+    missing: int
+    left_out: int
+    late_pulses: int
 
 
 class Measuring(Protocol):

@@ -23,7 +23,7 @@ from typing import Self
 import msgspec
 
 from monitor import wire
-from monitor.engine.feed import Ask
+from monitor.engine.feed import Ask, FeedCounts
 from monitor.journal.database import EventRow, JournalReader
 from monitor.link import (
     Beat,
@@ -83,6 +83,8 @@ class LinkServer:
         self._requests: deque[Ask] = deque()
         self._listener: socket.socket | None = None
         self._closing = False
+        self._cut_off = 0
+        self._refused = 0
 
     def __enter__(self) -> Self:
         self._path.unlink(missing_ok=True)
@@ -127,6 +129,12 @@ class LinkServer:
     def receivers(self) -> int:
         return len(self._links)
 
+    @property
+    def counts(self) -> FeedCounts:
+        with self._lock:
+            backlog = max((link.queued_bytes for link in self._links), default=0)
+            return FeedCounts(backlog, self._cut_off, self._refused)
+
     def publish(self, row: EventRow) -> None:
         """Send one event to every gateway that follows."""
         envelope = wire.Envelope(row.seq, row.t, row.type, msgspec.Raw(row.body))
@@ -159,6 +167,7 @@ class LinkServer:
     def _send(self, frame: bytes) -> None:
         for link in [link for link in self._links if not link.send(frame)]:
             self._links.discard(link)
+            self._cut_off += link.overflowed
 
     # ------------------------------------------------------------------ a gateway
 
@@ -211,6 +220,7 @@ class LinkServer:
                 if len(self._requests) < REQUESTS:
                     self._requests.append(ask)
                     return
+                self._refused += 1
             link.answer(Reply(request.id, 503, "the engine has too much to do"))
         else:
             raise LinkError(f"a gateway does not send {frame.kind.name}")
@@ -265,6 +275,12 @@ class _GatewayLink:
         self._queued_bytes = 0
         self._closed = False
         self._finishing = False
+        self.overflowed = False
+
+    @property
+    def queued_bytes(self) -> int:
+        """What the gateway has not been sent yet."""
+        return self._queued_bytes
 
     def start(self) -> None:
         threading.Thread(target=self._write, name="link-writer", daemon=True).start()
@@ -289,6 +305,7 @@ class _GatewayLink:
                 self._queued_bytes += len(frame)
                 self._changed.notify_all()
             fits = self._queued_bytes <= self._backlog_bytes
+            self.overflowed = not fits
         if not fits:
             self.close()
         return fits

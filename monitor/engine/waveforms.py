@@ -35,7 +35,10 @@ class KeptEpoch:
 
 
 class Waveforms:
-    """Knows where each trial's epoch is, earlier runs of the case included."""
+    """Knows where each trial's epoch is, earlier runs of the case included.
+
+    ``refused`` counts the requests that found too many others waiting.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Waveforms:
         self._epochs = epochs
         self._kept = dict(earlier)
         self._waiting: deque[tuple[Ask, ReadWaveform]] = deque()
+        self.refused = 0
 
     def keep(self, trial: int, stored: StoredEpoch, stimulus: Stimulus) -> None:
         """The epoch of ``trial`` (in the numbers of the whole case) goes there."""
@@ -59,6 +63,7 @@ class Waveforms:
         if len(self._waiting) < WAITING:
             self._waiting.append((ask, wanted))
         else:
+            self.refused += 1
             ask.answer(Reply(ask.id, 503, "too many waveforms are asked for at once"))
 
     def answer_one(self) -> None:

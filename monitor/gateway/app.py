@@ -20,6 +20,7 @@ from monitor.gateway.guard import Guard
 from monitor.gateway.hub import Disconnect, Hub
 from monitor.gateway.rest import rest_router
 from monitor.page import PAGE, page_is_built
+from monitor.queues import COUNTED
 
 NO_PAGE = (
     "The page is not built: run 'make page', or install the wheel, which has it. "
@@ -34,6 +35,7 @@ RECORD_GAUGES = {
     "shown_before_durable": "Times that events were shown before they were stored",
     "entries_shed": "Entries of the journal that were never stored",
     "epochs_shed": "Raw epochs that were never stored",
+    "inputs_shed": "Inputs that are not in the raw recording",
 }
 """What the metrics say of the engine's record; a test holds it to ``RecordCounts``."""
 
@@ -146,6 +148,8 @@ def _describe(hub: Hub) -> None:
     metrics.gauge("mep_last_seq", "Last event known", lambda: hub.model.last_seq)
     for name, description in RECORD_GAUGES.items():
         metrics.gauge(f"mep_record_{name}", description, partial(_recorded, hub, name))
+    for name, description in COUNTED.items():
+        metrics.gauge(f"mep_{name}", description, partial(_queued, hub, name))
     metrics.gauge("mep_clients", "Clients of the live feed", lambda: len(hub.clients))
     metrics.gauge("mep_engine_up", "The engine speaks", lambda: float(link.up))
     metrics.gauge("mep_engine_connects", "Times the engine was connected", lambda: link.connects)
@@ -159,3 +163,8 @@ def _describe(hub: Hub) -> None:
 def _recorded(hub: Hub, name: str) -> float:
     beat = hub.link.beat
     return 0.0 if beat is None else float(getattr(beat.record, name))
+
+
+def _queued(hub: Hub, name: str) -> float:
+    beat = hub.link.beat
+    return 0.0 if beat is None else float(getattr(beat.queues, name))

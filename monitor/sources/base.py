@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from monitor.config import CaseConfig, SignalSection
 from monitor.types import (
@@ -28,6 +28,14 @@ Item = Chunk | Marker | ClockOffset | Tick | Notice | Command
 def ignored_channels(config: CaseConfig) -> frozenset[str]:
     """Names of the channels that the case file leaves out (``ignore = true``)."""
     return frozenset(name for name, section in config.channels.items() if section.ignore)
+
+
+@runtime_checkable
+class Shedding(Protocol):
+    """A source with a queue of its own: clock offsets that it had no room for."""
+
+    @property
+    def offsets_shed(self) -> int: ...
 
 
 class Source(Protocol):
