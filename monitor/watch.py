@@ -142,14 +142,24 @@ class Display(Protocol):
 
 
 class Lines:
-    """A line an event, for logs and pipes."""
+    """A line an event, for logs and pipes.
+
+    A status that only repeats the one before it is counted instead: after a crash there is one for
+    every number that may have been shown and was not stored.
+    """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._trouble = ""
+        self._status = ""
+        self._repeated = 0
 
     def event(self, view: CaseView, message: Body) -> None:
         body = message["body"]
+        if message["type"] == "status":
+            self._tell_status(f"status {body['state']} {body['message']}".rstrip())
+            return
+        self._end_repeats()
         match message["type"]:
             case "snapshot":
                 case = body["case"]
@@ -160,13 +170,26 @@ class Lines:
                 self._write(trial_line(body))
             case "alarm":
                 self._write(alarm_line(body))
-            case "status":
-                self._write(f"status {body['state']} {body['message']}".rstrip())
             case "annotation":
                 self._write(f"note at {body['at_s']:.1f} s by {body['by']}: {body['text']}")
 
+    def _tell_status(self, line: str) -> None:
+        if line == self._status:
+            self._repeated += 1
+            return
+        self._end_repeats()
+        self._status = line
+        self._write(line)
+
+    def _end_repeats(self) -> None:
+        """Something else happened, if only a second passed: say how often the status came."""
+        if self._repeated:
+            self._write(f"{self._status} ({self._repeated} more like it)")
+        self._status, self._repeated = "", 0
+
     def link(self, view: CaseView, trouble: str) -> None:
         if trouble != self._trouble:
+            self._end_repeats()
             self._trouble = trouble
             self._write(f"NOT RECEIVING: {trouble}" if trouble else "receiving")
 

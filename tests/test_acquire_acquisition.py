@@ -362,6 +362,7 @@ def test_a_gap_is_noticed_with_its_length_and_over_when_epochs_are_whole_again()
     assert (over.kind, over.active) == (AlarmKind.SIGNAL_GAP, False)
     assert over.at_s == pytest.approx((1060 + PRE + POST) / FS_HZ)
     assert core.take_notices() == []
+    assert core.missing == 60
 
 
 def test_a_device_that_starts_anew_is_a_clock_fault_and_the_case_goes_on() -> None:

@@ -119,6 +119,32 @@ def test_brackets_in_names_are_no_markup() -> None:
     assert text.count("L APB [uV]") == 2
 
 
+def test_a_status_that_repeats_itself_is_counted() -> None:
+    lines: list[str] = []
+    display, view = Lines(lines.append), CaseView()
+
+    def tell(kind: str, **body: Any) -> None:
+        display.event(view, {"type": kind, "seq": 1, "body": body})
+
+    for _ in range(256):
+        tell("status", state="waiting", message="not stored")
+    assert lines == ["status waiting not stored"], "nothing is held back but repeats"
+    tell("heartbeat", link="up")
+    assert lines[1:] == ["status waiting not stored (255 more like it)"]
+    tell("status", state="running", message="")
+    tell("status", state="stalled", message="")
+    tell("status", state="stalled", message="")
+    display.link(view, "the engine is lost")
+    tell("status", state="stalled", message="")
+    assert lines[2:] == [
+        "status running",
+        "status stalled",
+        "status stalled (1 more like it)",
+        "NOT RECEIVING: the engine is lost",
+        "status stalled",
+    ]
+
+
 class Following:
     """``watch`` in a thread, its lines collected."""
 
