@@ -191,6 +191,14 @@ def _alarm(event: AlarmCondition, timing: Timing) -> Body:
     }
 
 
+def read_alarm(body: bytes) -> AlarmCondition:
+    """The condition that an alarm's body describes, as :func:`event_body` took it."""
+    fields: dict[str, object] = msgspec.json.decode(body, type=dict)
+    fields["alarm_class"] = fields.pop("class")
+    fields.pop("timing", None)
+    return msgspec.convert(fields, AlarmCondition)
+
+
 def _baseline(event: Baseline) -> Body:
     return {
         "id": event.id,

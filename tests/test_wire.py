@@ -144,3 +144,16 @@ def test_an_envelope_passes_its_body_on_untouched() -> None:
     body = b'{"z":1,"a":  [1.50]}'
     sent = msgspec.json.encode(wire.Envelope(1, "t", "trial", msgspec.Raw(body)))
     assert bytes(msgspec.json.decode(sent, type=wire.Envelope).body) == body
+
+
+@pytest.mark.parametrize(
+    "alarm",
+    [
+        ALARM,
+        replace(ALARM, resolved_s=3.5, acknowledged_by="XY", acknowledged_s=0.1 + 0.2),
+        replace(ALARM, evidence={"message": "m", "n": 2, "share": 0.5, "gone": True, "at": None}),
+    ],
+)
+def test_an_alarm_is_read_back_as_it_was(alarm: AlarmCondition) -> None:
+    body = wire.encode(wire.event_body(alarm, wire.Timing(raised=1.0)))
+    assert wire.read_alarm(body) == alarm

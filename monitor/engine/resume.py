@@ -47,7 +47,6 @@ from monitor.types import (
     MonitorError,
     Notice,
     Priority,
-    Scope,
     SetBaseline,
     Stimulus,
     Trial,
@@ -55,33 +54,6 @@ from monitor.types import (
 from monitor.wire import StoredEpoch
 
 BY_MONITOR = "monitor"
-
-
-class _AlarmBody(msgspec.Struct, frozen=True):
-    """An alarm as the journal has it (``class`` is no name in Python)."""
-
-    id: int
-    kind: AlarmKind
-    alarm_class: AlarmClass = msgspec.field(name="class")
-    priority: Priority
-    state: AlarmState
-    setting: str
-    channel: str
-    muscle: str
-    trial: int | None
-    percent_of_baseline: float | None
-    baseline_uv: float | None
-    amplitude_uv: float | None
-    scope: Scope
-    rule: str
-    evidence: dict[str, str | int | float | bool | None]
-    raised_s: float
-    resolved_s: float | None
-    acknowledged_by: str
-    acknowledged_s: float | None
-
-    def condition(self) -> AlarmCondition:
-        return AlarmCondition(**{name: getattr(self, name) for name in self.__struct_fields__})
 
 
 class _BaselineBody(msgspec.Struct, frozen=True):
@@ -269,7 +241,7 @@ def read_interrupted(journal: JournalReader, now: datetime) -> Resumed:
                 if kept is not None:
                     epochs[trial.trial] = kept
             case "alarm":
-                alarm = msgspec.json.decode(row.body, type=_AlarmBody).condition()
+                alarm = wire.read_alarm(row.body)
                 alarms[alarm.id] = alarm
             case "baseline":
                 baseline = msgspec.json.decode(row.body, type=_BaselineBody)
