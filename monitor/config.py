@@ -69,6 +69,12 @@ class StimulusSection(_Section, frozen=True):
     ``trigger_channel`` a column of the signal tells of the stimuli, by its rising edges through
     ``trigger_threshold`` (in the values of that column), and no marker is one. ``cadence_s`` is
     the usual time between stimuli; where they stop coming, that is said.
+
+    ``realign_after``: where the artefact has moved against the marker, so many trials in a row to
+    one new place, latencies count from there. 0, the default, never does: those trials stay
+    rejected, under a standing alarm. Of the two faults that is the safe one, because it shows. A
+    case that is not measured says so on every trial; one that is measured from the wrong instant
+    (an artefact taken for a response, a conditioning train for the train) looks like any other.
     """
 
     pattern: str = ".*"
@@ -79,6 +85,7 @@ class StimulusSection(_Section, frozen=True):
     trigger_threshold: float = 0.5
     trigger_min_width_ms: Annotated[float, msgspec.Meta(ge=0, le=50)] = 0.0
     cadence_s: NotNegative = 0.0
+    realign_after: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
 
     def __post_init__(self) -> None:
         try:

@@ -40,7 +40,7 @@ class Pipeline:
     def __init__(self, stream: StreamInfo, config: CaseConfig, network: Network | None) -> None:
         self.acquisition = Acquisition(stream, config)
         self.measurer = EpochMeasurer(stream.fs_hz, self.acquisition.channels, config, network)
-        self.alignment = AlignmentWatch()
+        self.alignment = AlignmentWatch(config.stimulus.realign_after)
         model = f"{network.name} {network.version} {network.sha256}" if network else ""
         self.tracker = Tracker(self.acquisition.channels, config, model)
 
@@ -76,6 +76,10 @@ class Pipeline:
             measurements = tuple(set_aside(m, alignment) for m in measurements)
         yield from self.tracker.trial(released, measurements, sweeps_uv)
         yield from self.tracker.notices(self.alignment.take_notices())
+        realigned = self.alignment.take_realigned()
+        if realigned is not None:
+            self.acquisition.realign(released.stimulus, realigned.moved_ms / 1000.0)
+            yield Annotation(released.stimulus_s, realigned.message, "monitor")
         yield from self._unverified(released.stimulus_s)
 
     def _unverified(self, at_s: float, *, ended: bool = False) -> Iterator[Event]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -177,3 +179,97 @@ def test_what_is_set_aside_is_rejected_and_keeps_its_figures() -> None:
     assert aside.status is Status.REJECTED
     assert aside.reasons == ("low_snr", "stimulus_not_delivered")
     assert aside.snr == 1.0
+
+
+def watching(realign_after: int, **changes: float) -> AlignmentWatch:
+    watch = AlignmentWatch(realign_after)
+    for seed in range(LEARNED_FROM):
+        watch.look(epoch(seed, **changes), answered=True)  # type: ignore[arg-type]
+    watch.take_notices()
+    return watch
+
+
+@pytest.mark.parametrize("moved_ms", [-30.0, -1.6, 1.6, 12.0])
+def test_at_one_new_place_for_so_many_trials_it_is_realigned_under_a_new_alarm(
+    moved_ms: float,
+) -> None:
+    watch = watching(4)
+    for seed in range(10, 13):
+        moved = epoch(seed, artefact_ms=moved_ms)
+        assert watch.look(moved, answered=True) is Alignment.MISALIGNED
+        assert watch.take_realigned() is None
+    assert [n.active for n in watch.take_notices()] == [True]
+    # The last of them is still rejected: it was cut around its marker.
+    assert watch.look(epoch(13, artefact_ms=moved_ms), answered=True) is Alignment.MISALIGNED
+    realigned = watch.take_realigned()
+    assert realigned is not None
+    assert realigned.moved_ms == pytest.approx(moved_ms, abs=0.2)
+    assert watch.take_realigned() is None
+    over, new = watch.take_notices()
+    assert (over.active, new.active) == (False, True)
+    assert (
+        f"moved by {realigned.moved_ms:+.1f} ms against the marker: after trial 13" in new.message
+    )
+    # What follows is cut around the artefact, and the alarm stands on.
+    assert watch.look(epoch(14), answered=True) is Alignment.ALIGNED
+    assert watch.take_notices() == []
+
+
+def test_by_default_it_is_never_realigned() -> None:
+    watch = learned()
+    for seed in range(10, 40):
+        moved = epoch(seed, artefact_ms=12.0)
+        assert watch.look(moved, answered=True) is Alignment.MISALIGNED
+        assert watch.take_realigned() is None
+    (notice,) = watch.take_notices()
+    assert "such trials are rejected (see stimulus.realign_after)" in notice.message
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        epoch(90),  # back in its place
+        epoch(91, artefact_ms=16.0),  # elsewhere
+        epoch(92, artefact_ms=None, response_uv=0.0),  # not delivered
+    ],
+    ids=["aligned", "elsewhere", "gone"],
+)
+def test_only_trials_in_a_row_at_the_same_place_count(between: Epoch) -> None:
+    watch = watching(3)
+    for seed in range(10, 20, 2):
+        watch.look(epoch(seed, artefact_ms=12.0), answered=True)
+        watch.look(epoch(seed + 1, artefact_ms=12.0), answered=True)
+        watch.look(between, answered=False)
+        assert watch.take_realigned() is None
+
+
+def test_trials_that_tell_nothing_and_those_out_of_order_do_not_count() -> None:
+    watch = watching(2)
+    watch.look(epoch(10, artefact_ms=12.0), answered=True)
+    watch.look(epoch(11, artefact_ms=None, noise_uv=400.0), answered=False)
+    late = replace(epoch(12, artefact_ms=12.0), out_of_order=True)
+    watch.look(late, answered=True)
+    assert watch.take_realigned() is None
+    watch.look(epoch(13, artefact_ms=12.0), answered=True)
+    assert watch.take_realigned() is not None
+
+
+def test_a_train_that_another_was_put_ahead_of_has_not_moved() -> None:
+    """A zero at the other's artefact would leave its own to be taken for a response."""
+    watch = watching(2)
+    for seed in range(10, 20):
+        both = epoch(seed, artefact_ms=-40.0)
+        both.samples_uv[:] += epoch(seed, response_uv=0.0, noise_uv=0.0).samples_uv
+        assert watch.look(both, answered=True) is not Alignment.NOT_DELIVERED
+        assert watch.take_realigned() is None
+
+
+def test_it_may_move_again_and_the_corrections_add_up() -> None:
+    watch = watching(2)
+    for seed in (10, 11):
+        watch.look(epoch(seed, artefact_ms=12.0), answered=True)
+    assert watch.take_realigned() is not None
+    for seed in (12, 13):
+        assert watch.look(epoch(seed, artefact_ms=-5.0), answered=True) is Alignment.MISALIGNED
+    assert watch.take_realigned() is not None
+    assert "every marker is corrected by +7.0 ms" in watch.take_notices()[-1].message

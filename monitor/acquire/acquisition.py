@@ -89,6 +89,9 @@ class Acquisition:
         self._shift = 0  # the stream's counter less the ring's
         self._newest_lsl = math.nan
         self._ticked_s = 0.0
+        # What was added to every marker's time, from which marker on, and what before it.
+        self._moved_s, self._moved_after_lsl, self._moved_before_s = 0.0, math.inf, 0.0
+        self._ring_s = config.epoch.ring_s
         self._standing: list[AlarmKind] = []  # kinds of break whose notice stands
 
     @property
@@ -119,6 +122,22 @@ class Acquisition:
         taken = self._notices
         self._notices = []
         return taken
+
+    def realign(self, stimulus: Stimulus, by_s: float) -> None:
+        """Place every stimulus after this one ``by_s`` later than its marker says (s).
+
+        To be called while what :meth:`feed` yielded for ``stimulus`` is in hand: those that follow
+        it are not placed yet, so that it does not matter how the signal came in chunks.
+        """
+        self._moved_before_s = self._moved_s
+        self._moved_after_lsl = stimulus.t_lsl - self._moved_s
+        self._moved_s += by_s
+        self._epochs.move(stimulus.t_lsl, by_s)
+
+    def _moved(self, t_lsl: float) -> float:
+        """What to add to a marker's time: one that comes late is from before the last move."""
+        is_before = -self._ring_s <= t_lsl - self._moved_after_lsl <= 0.0
+        return self._moved_before_s if is_before else self._moved_s
 
     def feed(self, item: Chunk | Marker | ClockOffset | Tick) -> Iterator[Epoch | Missed]:
         """Take one input; yield what it brought to an end. Exhaust the iterator before the next.
@@ -167,6 +186,9 @@ class Acquisition:
         self, stimulus: Stimulus, place: tuple[Segment, int] | None = None
     ) -> Iterator[Epoch | Missed]:
         """A stimulus, or a pulse of one; ``place`` where it is known to the sample."""
+        moved_s = self._moved(stimulus.t_lsl)
+        if moved_s:
+            stimulus, place = replace(stimulus, t_lsl=stimulus.t_lsl + moved_s), None
         at_lsl = stimulus.t_lsl + self._offsets_s["signal"]
         self._note(self._cadence.stimulus(at_lsl, self.now_s))
         if self._train_gap_s:

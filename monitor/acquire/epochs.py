@@ -141,6 +141,14 @@ class EpochQueue:
                 f"more than {WAITING_LIMIT} stimuli waited for their samples",
             )
 
+    def move(self, after_lsl: float, by_s: float) -> None:
+        """Put the stimuli that wait and lie after ``after_lsl`` elsewhere, to be placed anew."""
+        for item in self._waiting:
+            if item.t_lsl > after_lsl:
+                item.stimulus = replace(item.stimulus, t_lsl=item.t_lsl + by_s)
+                item.segment, item.first = None, None
+        self._waiting.sort(key=attrgetter("t_lsl"))
+
     def join(self, pulse: Stimulus, gap_s: float) -> int:
         """Make a pulse part of the train that it belongs to, if that still waits.
 

@@ -31,6 +31,8 @@ BEGIN_SHARE = 0.25
 LEARNED_FROM = 3
 #: An artefact may shrink to this share of its usual size (weaker stimulus) and still be there.
 STILL_THERE_SHARE = 0.2
+#: Realigned only where the artefacts of all trials in a row lie this close to one another.
+SAME_PLACE_MS = 0.5
 #: After so many trials without any artefact the case says that its alignment is unverified.
 UNVERIFIED_AFTER = 5
 #: Latest part of the sweep before the search window that noise is estimated on must be so long.
@@ -48,6 +50,14 @@ class Alignment(Enum):
     UNKNOWN = "unknown"  # nothing to compare with, or too noisy to tell
     MISALIGNED = "stimulus_misaligned"
     NOT_DELIVERED = "stimulus_not_delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Realigned:
+    """From the next stimulus on, its time is ``moved_ms`` after what its marker says."""
+
+    moved_ms: float
+    message: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,9 +113,20 @@ class _Usual:
 
 
 class AlignmentWatch:
-    """Follows the artefacts of one case."""
+    """Follows the artefacts of one case.
 
-    def __init__(self) -> None:
+    With ``realign_after`` (0: never) trials in a row whose artefact has moved to one new place, and
+    left the old one, it says by how much; whoever asks (:meth:`take_realigned`) has the stimuli
+    that follow placed there. What then is measured has its artefact where its zero is, as before.
+    The alarm stands to the end of the case: the markers still lie elsewhere.
+    """
+
+    def __init__(self, realign_after: int = 0) -> None:
+        self._realign_after = realign_after
+        self._moved_ms: list[float] = []
+        self._realigned: Realigned | None = None
+        self._corrected_ms = 0.0
+        self._corrected = ""
         self._usual: dict[str, _Usual] = {}
         self._standing: dict[AlarmKind, str] = {}
         self._trials = 0
@@ -117,6 +138,12 @@ class AlignmentWatch:
         """The notices since the last call."""
         taken = self._notices
         self._notices = []
+        return taken
+
+    def take_realigned(self) -> Realigned | None:
+        """How the stimuli after this trial are to be placed anew, once."""
+        taken = self._realigned
+        self._realigned = None
         return taken
 
     def unverified(self, *, ended: bool = False) -> bool:
@@ -147,6 +174,8 @@ class AlignmentWatch:
             verdict = Alignment.UNKNOWN
         if verdict is Alignment.UNKNOWN:
             return verdict
+        if not epoch.out_of_order:
+            self._follow_move(verdict, moved_ms, usual, epoch)
         self._turn(
             AlarmKind.STIMULUS_NOT_DELIVERED,
             verdict is Alignment.NOT_DELIVERED,
@@ -155,13 +184,49 @@ class AlignmentWatch:
         )
         if verdict is not Alignment.NOT_DELIVERED:
             place_ms = usual.place_ms + moved_ms
+            misaligned = verdict is Alignment.MISALIGNED
+            said = self._corrected
+            if not said or (misaligned and self._realigned is None):
+                said = _misaligned(place_ms, moved_ms)
             self._turn(
                 AlarmKind.STIMULUS_MISALIGNED,
-                verdict is Alignment.MISALIGNED or abs(usual.place_ms) > MOVED_MS,
+                misaligned or bool(self._corrected) or abs(usual.place_ms) > MOVED_MS,
                 epoch.stimulus_s,
-                _misaligned(place_ms, moved_ms),
+                said,
             )
         return verdict
+
+    def _follow_move(
+        self, verdict: Alignment, moved_ms: float, usual: _Usual, epoch: Epoch
+    ) -> None:
+        """Count the trials in a row at one new place, and realign when there are enough."""
+        assert usual.place_ms is not None
+        assert usual.size_uv is not None
+        if verdict is not Alignment.MISALIGNED or not _left(
+            epoch, usual.place_ms, moved_ms, usual.size_uv
+        ):
+            self._moved_ms.clear()
+            return
+        if self._moved_ms and abs(moved_ms - float(np.median(self._moved_ms))) > SAME_PLACE_MS:
+            self._moved_ms.clear()
+        self._moved_ms.append(moved_ms)
+        if not self._realign_after or len(self._moved_ms) < self._realign_after:
+            return
+        by_ms = float(np.median(self._moved_ms))
+        self._moved_ms.clear()
+        self._corrected_ms += by_ms
+        self._corrected = (
+            f"the stimulus artefact moved by {by_ms:+.1f} ms against the marker: after trial "
+            f"{epoch.trial} every marker is corrected by {self._corrected_ms:+.1f} ms, and "
+            "latencies count from there (stimulus.realign_after); check the markers"
+        )
+        self._realigned = Realigned(by_ms, self._corrected)
+        # Artefacts seen before have other places: what is not learned yet is learned anew.
+        for other in self._usual.values():
+            other.seen.clear()
+        # Another condition, that nobody has acknowledged yet.
+        if self._standing.pop(AlarmKind.STIMULUS_MISALIGNED, None) is not None:
+            self._notices.append(Notice(AlarmKind.STIMULUS_MISALIGNED, False, epoch.stimulus_s))
 
     def _learn(self, usual: _Usual, found: Artefacts, epoch: Epoch) -> None:
         """Keep a trial with an artefact; from enough of them follow place and sizes."""
@@ -212,11 +277,37 @@ def _compare(found: Artefacts, place_ms: float, size_uv: FloatArray) -> tuple[Al
     return Alignment.MISALIGNED, float(np.median(found.place_ms[there])) - place_ms
 
 
+def _left(epoch: Epoch, place_ms: float, moved_ms: float, size_uv: FloatArray) -> bool:
+    """Whether the pulses are gone from where they were, all that no moved pulse explains.
+
+    A train that is joined by another, ahead of it, has not moved: its own artefacts are still
+    there, and a zero at the other's would leave them to be taken for responses.
+    """
+    pulses_ms = np.array(epoch.stimulus.pulses_ms)
+    old_ms, new_ms = place_ms + pulses_ms, place_ms + moved_ms + pulses_ms
+    apart_ms = np.abs(old_ms[:, None] - new_ms[None, :]).min(axis=1)
+    judges = np.isfinite(size_uv)
+    per_ms = epoch.fs_hz / 1000.0
+    lag = max(1, round(_LAG_MS * per_ms))
+    x = epoch.samples_uv[judges]
+    steep = np.abs(x[:, 2 * lag :] - 2.0 * x[:, lag:-lag] + x[:, : -2 * lag])
+    for at_ms in old_ms[apart_ms > 2.0 * MOVED_MS]:
+        at = epoch.stimulus_index - 2 * lag + round(at_ms * per_ms)
+        reach = round(MOVED_MS * per_ms)
+        window = steep[:, max(0, at - reach) : at + reach + 1]
+        if not window.size:
+            return False
+        still = window.max(axis=1) >= STILL_THERE_SHARE * size_uv[judges]
+        if 2 * np.count_nonzero(still) >= len(still):
+            return False
+    return True
+
+
 def _misaligned(place_ms: float, moved_ms: float) -> str:
     side = "after" if place_ms > 0 else "before"
     text = f"the stimulus artefact lies {abs(place_ms):.0f} ms {side} the marker"
     if abs(moved_ms) > MOVED_MS:
-        return text
+        return f"{text}: such trials are rejected (see stimulus.realign_after)"
     return f"{text} on every trial: set stimulus.offset_ms to correct it by {place_ms:+.0f} ms"
 
 
