@@ -1,9 +1,10 @@
 """Offers LSL streams as a test asks for them, as a process of its own.
 
 ``python tests/lsl_child.py SPEC``: SPEC is a JSON list of streams ``{name, type, source_id,
-channels, fs_hz, format, labels, units, values, kind}``. A regular stream sends a ramp (sample i of
-channel c is i + 1000 c, modulo ``wrap``); an irregular one sends ``values`` in turn, ten a second.
-Ends when its standard input does.
+channels, fs_hz, format, labels, units, values, kind, drift, step_s, step_after_s}``. A regular
+stream sends a ramp (sample i of channel c is i + 1000 c, modulo ``wrap``); an irregular one sends
+``values`` in turn, ten a second. The device's rate is ``drift`` (a share) above the nominal one;
+its clock goes ``step_s`` forward after ``step_after_s``. Ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ def outlet_of(pylsl: Any, spec: dict[str, Any]) -> Any:
     return pylsl.StreamOutlet(info)
 
 
+def stepped(spec: dict[str, Any], after_s: float) -> float:
+    """How far the device's clock has been put forward by then."""
+    return float(spec.get("step_s", 0.0)) if after_s >= spec.get("step_after_s", 0.0) else 0.0
+
+
 def main() -> None:
     stop = stop_event()
     pylsl = configure("loopback")
@@ -60,16 +66,19 @@ def main() -> None:
         elapsed_s = pylsl.local_clock() - begin_s
         for k, (spec, outlet) in enumerate(outlets):
             if spec.get("fs_hz", 0.0) > 0:
-                due = int(elapsed_s * spec["fs_hz"])
+                fs_hz = spec["fs_hz"] * (1.0 + spec.get("drift", 0.0))
+                due = int(elapsed_s * fs_hz)
                 ramp = np.arange(sent[k], due)[:, None] + 1000 * np.arange(spec["channels"])
                 values = (ramp % spec.get("wrap", 2**31)).astype(outlet.np_dtype)
                 if len(values):
-                    outlet.push_chunk(values, begin_s + (due - 1) / spec["fs_hz"])
+                    after_s = (due - 1) / fs_hz
+                    stamps = begin_s + np.arange(sent[k], due) / fs_hz + stepped(spec, after_s)
+                    outlet.push_chunk(values, stamps.tolist())
             else:
                 due = int(elapsed_s * 10)
                 for i in range(sent[k], due):
                     value = spec["values"][i % len(spec["values"])]
-                    outlet.push_sample([value], begin_s + i / 10)
+                    outlet.push_sample([value], begin_s + i / 10 + stepped(spec, i / 10))
             sent[k] = due
 
 

@@ -11,25 +11,32 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from monitor.config import CaseConfig, SignalSection, from_mapping
 from monitor.pipeline import Pipeline
 from monitor.sources.lsl import LslSource
+from monitor.track.alarms import ALARM_TABLE
 from monitor.types import (
     AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
     Baseline,
+    Chunk,
+    Epoch,
     Event,
+    Marker,
     Trial,
 )
+from tests.test_sources_lsl import emg, only, stim, streams
 
 pytestmark = pytest.mark.lsl
 
@@ -203,3 +210,133 @@ def test_a_source_chosen_by_its_id_is_not_found_under_another() -> None:
             following.follow(9.0)
             assert following.stalls()[-1] is AlarmState.ACTIVE  # and it says so until it ends
             following.close()
+
+
+class Ramp:
+    """A ramp over real LSL through the whole data path; its samples say where they are from."""
+
+    def __init__(self, source: LslSource, name: str) -> None:
+        config = from_mapping(
+            {"stimulus": {"pattern": "^TES"}, "measure": {"network": False}}, name
+        )
+        self.source = source
+        self.pipeline = Pipeline(source.info, config, None)
+        self.pipeline.measurer.warm_up()
+        self.events: list[Event] = []
+        self.chunks: list[Chunk] = []
+        self.markers: list[Marker] = []
+
+    def follow(self, done: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not done():
+            assert time.monotonic() < end
+            for item in self.source.read(0.05):
+                if isinstance(item, Chunk):
+                    self.chunks.append(item)
+                elif isinstance(item, Marker):
+                    self.markers.append(item)
+                self.events += self.pipeline.feed(item)
+
+    def epochs(self) -> list[Epoch]:
+        return [e.epoch for e in self.events if isinstance(e, Trial) and e.epoch is not None]
+
+    def kinds(self) -> set[AlarmKind]:
+        return {e.kind for e in self.events if isinstance(e, AlarmCondition)}
+
+    def close(self) -> None:
+        """Every stimulus is accounted for, and every epoch holds the samples of its own moment."""
+        self.events += self.pipeline.finish()
+        tally = self.pipeline.acquisition.tally
+        assert tally.seen == sum(isinstance(e, Trial) for e in self.events)
+        assert tally.seen == tally.delivered + tally.gap + tally.late + tally.incomplete
+        assert not {ALARM_TABLE[kind].alarm_class for kind in self.kinds()} - {AlarmClass.TECHNICAL}
+        stamps = np.concatenate([chunk.t_lsl for chunk in self.chunks])
+        values = np.concatenate([chunk.samples_uv[:, 0] for chunk in self.chunks])
+        for epoch in self.epochs():
+            nearest = values[np.argmin(np.abs(stamps - epoch.stimulus.t_lsl))]
+            found = epoch.samples_uv[0, epoch.stimulus_index] + epoch.stimulus_fraction
+            assert abs(found - nearest) <= 1.0, "within a sample of where it belongs"
+
+
+def markers_of(name: str, **changes: Any) -> dict[str, Any]:
+    # Ten a second, of which each tenth is a stimulus.
+    return stim(f"{name}-stim", values=["TES 1", *["rest"] * 9], **changes)
+
+
+@pytest.mark.parametrize("drift", [-0.003, 0.003])
+def test_a_rate_that_drifts_from_nominal_is_followed(drift: float) -> None:
+    name = f"drift{drift:+g}-{os.getpid()}"
+    with (
+        streams(emg(name, drift=drift), markers_of(name)),
+        LslSource(only(name, f"{name}-stim")) as source,
+    ):
+        ramp = Ramp(source, name)
+        ramp.follow(lambda: len(ramp.epochs()) >= 5)
+        ramp.close()
+    assert not ramp.kinds() & {AlarmKind.SIGNAL_GAP, AlarmKind.CLOCK_FAULT}
+
+
+@pytest.mark.parametrize(
+    ("step_s", "kind"), [(-5.0, AlarmKind.CLOCK_FAULT), (2.0, AlarmKind.SIGNAL_GAP)]
+)
+def test_a_clock_that_is_stepped_is_named_and_the_case_goes_on(
+    step_s: float, kind: AlarmKind
+) -> None:
+    name = f"step{step_s:+g}-{os.getpid()}"
+    stepping = {"step_s": step_s, "step_after_s": 3.0}
+    with (
+        streams(emg(name, **stepping), markers_of(name, **stepping)),
+        LslSource(only(name, f"{name}-stim")) as source,
+    ):
+        ramp = Ramp(source, name)
+
+        def resolved() -> bool:
+            states = [
+                e.state for e in ramp.events if isinstance(e, AlarmCondition) and e.kind is kind
+            ]
+            return AlarmState.RESOLVED in states
+
+        ramp.follow(resolved)
+        before = len(ramp.epochs())
+        ramp.follow(lambda: len(ramp.epochs()) >= before + 2)
+        ramp.close()
+    # A marker of the new time that comes before it shows in the samples is accounted for, no more.
+    times = [epoch.stimulus_s for epoch in ramp.epochs()]
+    assert times == sorted(times), "the case's time does not go back"
+
+
+def test_markers_that_another_program_reads_too_all_come() -> None:
+    name = f"shared-{os.getpid()}"
+    reader = [sys.executable, "-c", READER, f"{name}-stim"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (
+        streams(emg(name), markers_of(name)),
+        LslSource(only(name, f"{name}-stim")) as source,
+        subprocess.Popen(reader, stdout=subprocess.PIPE, text=True, env=environment) as other,
+    ):
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "reading\n"
+            ramp = Ramp(source, name)
+            ramp.follow(lambda: len(ramp.epochs()) >= 3)
+            # The other has had them too: it says so after its twentieth.
+            assert other.stdout.readline() == "20 markers\n"
+        finally:
+            other.kill()
+        ramp.close()
+    stamps = [marker.t_lsl for marker in ramp.markers]
+    np.testing.assert_allclose(np.diff(stamps), 0.1, atol=1e-6)
+
+
+READER = """
+import sys
+from monitor.sources.lsl_library import configure
+pylsl = configure("loopback")
+(found,) = pylsl.resolve_byprop("name", sys.argv[1], 1, 60.0)
+inlet = pylsl.StreamInlet(found)
+inlet.open_stream(60.0)
+print("reading", flush=True)
+for _ in range(20):
+    inlet.pull_sample(60.0)
+print("20 markers", flush=True)
+"""
