@@ -232,6 +232,11 @@ class Measurement:
     ``amplitude_upper_uv`` (95 %); ``amplitude_raw_uv`` is the plain maximum minus minimum. Where
     there is no response ``amplitude_uv`` is 0 and the upper bound says how large a response could
     have been missed. ``snr`` is peak |response| over the noise SD.
+
+    ``onset_uncertain`` concerns the latency alone. ``amplitude_uncertain`` says that the amplitude
+    (or the absence of a response) rests on a doubtful sweep, with the doubt among ``reasons``:
+    such a trial neither confirms a change nor clears one. ``silent_period_ms`` runs from the
+    response's onset to the return of background activity; None without such activity.
     """
 
     status: Status
@@ -256,6 +261,8 @@ class Measurement:
     amplitude_network_uv: float | None = None
     duration_network_ms: float | None = None
     onset_uncertain: bool = False
+    amplitude_uncertain: bool = False
+    silent_period_ms: float | None = None
 
 
 # --------------------------------------------------------------------------- tracking

@@ -113,6 +113,8 @@ class ChannelTrialBody(_Body):
     amplitude_network_uv: float | None
     duration_network_ms: float | None
     onset_uncertain: bool
+    amplitude_uncertain: bool
+    silent_period_ms: float | None
     baseline_uv: float | None
     percent_of_baseline: float | None
     comparable: bool
