@@ -29,6 +29,10 @@ FADE = {
     "AH": np.array([1.02, 1.02, 0.92, 0.71, 0.63]),
     "TA": np.array([1.02, 1.02, 0.92, 0.71, 0.63]),
 }
+LIKE = {
+    "ADM": "APB", "FDI": "APB", "EHL": "AH", "EDB": "AH", "GAS": "TA", "QUAD": "TA",
+} | {name: name for name in CV}  # fmt: skip
+"""Muscles of the wider scenarios, and whose published figures stand for them."""
 FLOOR_UV = 12.0
 BLOCK_CV = (0.60, 0.76)
 
@@ -94,7 +98,7 @@ def simulate(scenario: Scenario, n: int, seed: int) -> list[Case]:
 def _one(scenario: Scenario, number: int, rng: np.random.Generator) -> Case:
     t, sides = scenario.trials, ("L", "R")
     muscles = tuple(f"{side}-{muscle}" for muscle in scenario.muscles for side in sides)
-    kinds = [name[2:] for name in muscles]
+    kinds = [LIKE[name[2:]] for name in muscles]
     m = len(muscles)
     step_s = scenario.hours * 3600.0 / t
     time_s = 60.0 + step_s * (np.arange(t) + rng.uniform(-0.2, 0.2, t))
@@ -192,15 +196,15 @@ def _remaining(loss: Loss, start: int, time_s: FloatArray) -> FloatArray:
 def _who(loss: Loss, muscles: tuple[str, ...], rng: np.random.Generator) -> list[int]:
     """Indices of the affected muscles."""
     if loss.who == "legs":
-        return [i for i, name in enumerate(muscles) if not name.endswith("APB")]
+        return [i for i, name in enumerate(muscles) if LIKE[name[2:]] != "APB"]
     both = [i for i, name in enumerate(muscles) if name.endswith(f"-{loss.muscle}")]
     return both if loss.who == "bilateral" else [both[int(rng.integers(len(both)))]]
 
 
 def wider(scenario: Scenario, n_muscles: int) -> Scenario:
-    """The scenario with ``n_muscles`` channels: the three muscles again and again."""
-    names = tuple(("APB", "AH", "TA")[i % 3] for i in range(n_muscles // 2))
-    return replace(scenario, muscles=names)
+    """The scenario with ``n_muscles`` channels (6 to 18, even), a third of each kind."""
+    names = ("APB", "AH", "TA", "ADM", "EHL", "GAS", "FDI", "EDB", "QUAD")
+    return replace(scenario, muscles=names[: n_muscles // 2])
 
 
 def read(path: Path) -> list[Case]:

@@ -185,7 +185,7 @@ class Ewma:
 
 
 def channels_of(case: Case) -> tuple[Channel, ...]:
-    """The channels of a case by the names of its muscles; a name that comes again keeps apart."""
+    """The channels of a case by the names of its muscles."""
     read = [muscle_and_side(name) for name in case.muscles]
     return tuple(
         Channel(name, muscle, side) for name, (muscle, side) in zip(case.muscles, read, strict=True)

@@ -307,7 +307,7 @@ def test_a_later_onset_is_advisory() -> None:
     case = Case()
     for _ in range(12):
         case.trial({L_AH: response(100, onset_ms=40.0)})
-    found = [c for _ in range(2) for c in losses(case.trial({L_AH: response(100, onset_ms=44.0)}))]
+    found = [c for _ in range(4) for c in losses(case.trial({L_AH: response(100, onset_ms=44.0)}))]
     assert [(c.kind, c.priority) for c in found] == [(AlarmKind.LATENCY_SHIFT, LOW)]
 
 

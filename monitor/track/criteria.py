@@ -9,7 +9,9 @@ keeps a response that hovers about the threshold from raising and clearing in tu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+
+from msgspec import Struct
 
 from monitor.config import TrackSection
 from monitor.types import AlarmKind, Baseline, Measurement, Status, Stimulus
@@ -37,14 +39,15 @@ def montage_of(key: str) -> str:
     return key.rpartition(_AT)[0] or key
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One comparable trial of one channel against its baseline.
+class Comparison(Struct, frozen=True):
+    """One trial of one channel against its baseline.
 
     ``beyond``: at or below the alarm threshold, or no response; ``recovered``: at or above the
     threshold of recovery; between the two it is neither. ``below_detection_floor``: no response was
     found, but one above the alarm threshold could have hidden in the noise (``upper_uv`` says how
-    large); it is lost all the same until a later trial shows it.
+    large); it is lost all the same until a later trial shows it. ``uncertain``: the amplitude is in
+    doubt, so that the trial neither confirms nor clears; ``beyond`` then only where even its upper
+    bound is.
     """
 
     trial: int
@@ -57,6 +60,7 @@ class Comparison:
     severe: bool
     upper_uv: float | None = None
     below_detection_floor: bool = False
+    uncertain: bool = False
 
 
 def percent_of_baseline(amplitude_uv: float, baseline_uv: float) -> float:
@@ -69,13 +73,24 @@ class DropCriterion:
 
     def __init__(self, track: TrackSection) -> None:
         self._track = track
+        self._thresholds: dict[str, tuple[float, float]] = {}
+        self._rules: dict[tuple[AlarmKind, str], str] = {}
 
     def thresholds(self, muscle: str) -> tuple[float, float]:
         """Percent of baseline at which the muscle alarms, and from which on that is over."""
-        return self._track.thresholds(muscle)
+        found = self._thresholds.get(muscle)
+        if found is None:
+            found = self._thresholds[muscle] = self._track.thresholds(muscle)
+        return found
 
     def rule(self, kind: AlarmKind, muscle: str) -> str:
         """The criterion in words, for the alarm it raises."""
+        words = self._rules.get((kind, muscle))
+        if words is None:
+            words = self._rules[kind, muscle] = self._in_words(kind, muscle)
+        return words
+
+    def _in_words(self, kind: AlarmKind, muscle: str) -> str:
         alarm, resolve = self.thresholds(muscle)
         what = (
             "no response where the baseline has one"
@@ -102,33 +117,54 @@ class DropCriterion:
         """
         if baseline is None or baseline.amplitude_uv is None:
             return None
-        baseline_uv = baseline.amplitude_uv
-        alarm_percent, resolve_percent = self.thresholds(baseline.muscle)
-        if measurement.status is Status.NO_RESPONSE:
-            upper_uv = measurement.amplitude_upper_uv
-            return Comparison(
-                trial=trial,
-                kind=AlarmKind.RESPONSE_LOST,
-                percent=0.0,
-                amplitude_uv=0.0,
-                baseline=baseline,
-                beyond=True,
-                recovered=False,
-                severe=True,
-                upper_uv=upper_uv,
-                below_detection_floor=upper_uv is not None
-                and percent_of_baseline(upper_uv, baseline_uv) >= alarm_percent,
-            )
-        if measurement.status is not Status.RESPONSE or measurement.amplitude_uv is None:
+        status, amplitude_uv = measurement.status, measurement.amplitude_uv
+        lost = status is Status.NO_RESPONSE
+        if lost:
+            amplitude_uv = 0.0
+        elif status is not Status.RESPONSE or not is_amplitude(amplitude_uv):
             return None
-        percent = percent_of_baseline(measurement.amplitude_uv, baseline_uv)
+        assert amplitude_uv is not None
+        baseline_uv, upper_uv = baseline.amplitude_uv, measurement.amplitude_upper_uv
+        alarm_percent, resolve_percent = self.thresholds(baseline.muscle)
+        percent = percent_of_baseline(amplitude_uv, baseline_uv)
+        if measurement.amplitude_uncertain:
+            limit_percent = None if upper_uv is None else percent_of_baseline(upper_uv, baseline_uv)
+            beyond = limit_percent is not None and limit_percent <= alarm_percent
+            recovered = False
+        else:
+            beyond = lost or percent <= alarm_percent
+            recovered = not lost and percent >= resolve_percent
+        if beyond and not lost and only_loss_alarms(baseline, alarm_percent):
+            beyond = False
         return Comparison(
             trial=trial,
-            kind=AlarmKind.AMPLITUDE_DROP,
+            kind=AlarmKind.RESPONSE_LOST if lost else AlarmKind.AMPLITUDE_DROP,
             percent=percent,
-            amplitude_uv=measurement.amplitude_uv,
+            amplitude_uv=amplitude_uv,
             baseline=baseline,
-            beyond=percent <= alarm_percent,
-            recovered=percent >= resolve_percent,
-            severe=percent <= SEVERE_PERCENT,
+            beyond=beyond,
+            recovered=recovered,
+            severe=lost or percent <= SEVERE_PERCENT,
+            upper_uv=upper_uv if lost else None,
+            below_detection_floor=lost
+            and upper_uv is not None
+            and percent_of_baseline(upper_uv, baseline_uv) >= alarm_percent,
+            uncertain=measurement.amplitude_uncertain,
         )
+
+
+def is_amplitude(amplitude_uv: float | None) -> bool:
+    """A number to judge by: measured, finite, not negative."""
+    return amplitude_uv is not None and 0.0 <= amplitude_uv < math.inf
+
+
+def only_loss_alarms(baseline: Baseline, alarm_percent: float) -> bool:
+    """The criterion lies below what could still be seen of the response.
+
+    Of such a baseline a drop can't be told from a response that is gone, and a response that is
+    seen is above the floor: only ``response_lost`` alarms.
+    """
+    floor_uv, baseline_uv = baseline.floor_uv, baseline.amplitude_uv
+    if floor_uv is None or baseline_uv is None:
+        return False
+    return baseline_uv * alarm_percent / 100.0 < floor_uv

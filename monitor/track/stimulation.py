@@ -64,7 +64,7 @@ class StimulationWatch:
         if stimulus.intensity is None:
             return
         for channel, measurement in zip(self._channels, measurements, strict=True):
-            if measurement.status is not Status.NO_RESPONSE:
+            if measurement.status is not Status.NO_RESPONSE or measurement.amplitude_uncertain:
                 continue
             for loss in self._alarms.losses(channel.name):
                 setting, before = loss.condition.setting, loss.intensity
@@ -110,6 +110,8 @@ class StimulationWatch:
         has_threshold = self._track.threshold_rise is not None and stimulus.intensity is not None
         for i, (channel, measurement) in enumerate(zip(self._channels, measurements, strict=True)):
             comparison = comparisons[i]
+            if measurement.amplitude_uncertain:
+                continue
             if comparison is not None:
                 onset_ms = comparison.baseline.onset_ms
                 for finding in following.signs[i].take(
