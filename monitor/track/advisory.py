@@ -13,6 +13,8 @@ from monitor.config import TrackSection
 from monitor.types import AlarmKind, Measurement, Status
 
 OF_TRIALS, NEEDED = 5, 4
+BOUNDARY_PERCENT = 5e-4
+"""A latency on the boundary must not hang on its last bit."""
 PHASES_LOST = 2.0
 """A response has lost its shape where it has two phases less than at baseline."""
 SHAPE_SNR_MIN = 15.0
@@ -77,9 +79,8 @@ class Signs:
             return found
         own_ms = measurement.onset_ms
         if own_ms is not None and onset_ms is not None and not measurement.onset_uncertain:
-            # To a thousandth, so that a value on the boundary does not hang on its last bit.
-            later = round(100.0 * (own_ms / onset_ms - 1.0), 3)
-            if self._latency.take(later >= self.track.latency_percent):
+            later = 100.0 * (own_ms / onset_ms - 1.0)
+            if self._latency.take(later >= self.track.latency_percent - BOUNDARY_PERCENT):
                 message = (
                     f"onset {own_ms:.1f} ms, {later:.0f} % later than {onset_ms:.1f} ms at baseline"
                 )

@@ -20,6 +20,7 @@ SEVERE_PERCENT = 20.0
 """At or below this much of the baseline a single trial counts as much as a lost response."""
 
 
+_RESPONSE, _NO_RESPONSE, _DROP = Status.RESPONSE, Status.NO_RESPONSE, AlarmKind.AMPLITUDE_DROP
 _AT = " @ "
 _CLEARS = "clears at >= {:g} % in 2 comparable trials in a row"
 
@@ -118,24 +119,37 @@ class DropCriterion:
         if baseline is None or baseline.amplitude_uv is None:
             return None
         status, amplitude_uv = measurement.status, measurement.amplitude_uv
-        lost = status is Status.NO_RESPONSE
-        if lost:
-            amplitude_uv = 0.0
-        elif status is not Status.RESPONSE or not is_amplitude(amplitude_uv):
+        if status is _NO_RESPONSE:
+            return self._low(trial, measurement, baseline, 0.0, 0.0)
+        if status is not _RESPONSE or amplitude_uv is None or not 0.0 <= amplitude_uv < math.inf:
             return None
-        assert amplitude_uv is not None
-        baseline_uv, upper_uv = baseline.amplitude_uv, measurement.amplitude_upper_uv
+        percent = percent_of_baseline(amplitude_uv, baseline.amplitude_uv)
         alarm_percent, resolve_percent = self.thresholds(baseline.muscle)
-        percent = percent_of_baseline(amplitude_uv, baseline_uv)
-        if measurement.amplitude_uncertain:
-            limit_percent = None if upper_uv is None else percent_of_baseline(upper_uv, baseline_uv)
-            beyond = limit_percent is not None and limit_percent <= alarm_percent
-            recovered = False
-        else:
-            beyond = lost or percent <= alarm_percent
-            recovered = not lost and percent >= resolve_percent
-        if beyond and not lost and only_loss_alarms(baseline, alarm_percent):
-            beyond = False
+        if percent > alarm_percent and not measurement.amplitude_uncertain:
+            recovered = percent >= resolve_percent
+            return Comparison(
+                trial, _DROP, percent, amplitude_uv, baseline, False, recovered, False
+            )
+        return self._low(trial, measurement, baseline, amplitude_uv, percent)
+
+    def _low(
+        self,
+        trial: int,
+        measurement: Measurement,
+        baseline: Baseline,
+        amplitude_uv: float,
+        percent: float,
+    ) -> Comparison:
+        """A trial that is uncertain or at or below the criterion."""
+        lost, uncertain = measurement.status is Status.NO_RESPONSE, measurement.amplitude_uncertain
+        alarm_percent, _ = self.thresholds(baseline.muscle)
+        upper_uv = measurement.amplitude_upper_uv
+        most_percent = None
+        if upper_uv is not None and baseline.amplitude_uv is not None:
+            most_percent = percent_of_baseline(upper_uv, baseline.amplitude_uv)
+        beyond = lost or not only_loss_alarms(baseline, alarm_percent)
+        if uncertain:
+            beyond &= most_percent is not None and most_percent <= alarm_percent
         return Comparison(
             trial=trial,
             kind=AlarmKind.RESPONSE_LOST if lost else AlarmKind.AMPLITUDE_DROP,
@@ -143,13 +157,13 @@ class DropCriterion:
             amplitude_uv=amplitude_uv,
             baseline=baseline,
             beyond=beyond,
-            recovered=recovered,
+            recovered=False,
             severe=lost or percent <= SEVERE_PERCENT,
             upper_uv=upper_uv if lost else None,
             below_detection_floor=lost
-            and upper_uv is not None
-            and percent_of_baseline(upper_uv, baseline_uv) >= alarm_percent,
-            uncertain=measurement.amplitude_uncertain,
+            and most_percent is not None
+            and most_percent >= alarm_percent,
+            uncertain=uncertain,
         )
 
 

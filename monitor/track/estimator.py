@@ -202,7 +202,9 @@ class AmplitudeEstimator:
         trial: list[tuple[float, float, float, float]] = []
         for measurement, baseline_uv in zip(measurements, baselines_uv, strict=True):
             status, amplitude_uv = measurement.status, measurement.amplitude_uv
-            if status is _RESPONSE and amplitude_uv:
+            if measurement.amplitude_uncertain:
+                trial.append(_NOTHING)
+            elif status is _RESPONSE and amplitude_uv:
                 low_uv, high_uv = measurement.amplitude_lower_uv, measurement.amplitude_upper_uv
                 if low_uv is None or high_uv is None:
                     trial.append((kernel.MEASURED, amplitude_uv, math.nan, math.nan))
@@ -268,24 +270,25 @@ class AmplitudeEstimator:
         weights[:] = 0.0
         weights[0] = 1.0
 
-    def judge(self, asked: Iterable[int] | None = None) -> list[Estimate | None]:
+    def judge(
+        self, asked: Iterable[int] | None = None, *, others: bool = True
+    ) -> list[Estimate | None]:
         """Where every muscle stands after the last trial; None without a baseline.
 
         Args:
             asked: the channels whose interval is wanted (it takes the most time), all by default;
                 the bounds of the others are NaN.
+            others: they are wanted at all; None where not.
         """
-        wanted = np.array(self._has_baseline, np.int64)
+        wanted = [int(has and others) for has in self._has_baseline]
         for channel in range(self._n) if asked is None else asked:
-            wanted[channel] *= 2
+            wanted[channel] = 2 * self._has_baseline[channel]
         kernel.judge(
-            self._level, self._cov, self._weights, OFFSETS, _WIDTHS, wanted, self._criterion,
-            _ROOM, self._answer,
+            self._level, self._cov, self._weights, OFFSETS, _WIDTHS, np.array(wanted),
+            self._criterion, _ROOM, self._answer,
         )  # fmt: skip
-        return [
-            Estimate._make(row) if has_baseline else None
-            for row, has_baseline in zip(self._answer.tolist(), self._has_baseline, strict=True)
-        ]
+        answer = self._answer.tolist()
+        return [Estimate._make(answer[i]) if want else None for i, want in enumerate(wanted)]
 
     def level_shift(self, since_s: float) -> list[float]:
         """Log change of every muscle's gradual level since ``since_s`` (seconds of the case)."""

@@ -48,8 +48,11 @@ class Following:
         if not asked:
             return []
         estimator, muscles = self._estimator, self._muscles
+        estimates = estimator.judge(asked, others=False)
+        if muscles.asks_others(estimates):
+            estimates = estimator.judge(asked)
         muscles.take(
-            estimator.judge(asked),
+            estimates,
             estimator.level_shift(at_s - CALM_S),
             estimator.level_shift(at_s - GRADUAL_S),
         )

@@ -27,6 +27,11 @@ COLUMNS = 7
 TAKEN = 4
 """The column of ``noise`` that counts a muscle's trials."""
 
+NEGLIGIBLE = 1e-4
+"""Hypotheses of less probability are left out of what is shown."""
+INTERVAL_STEP = 0.004
+"""Bounds of an interval are worked out so finely, in logs."""
+
 _TINY = 1e-300
 _ROOT2 = math.sqrt(2.0)
 _LOG_2PI = math.log(2.0 * math.pi)
@@ -206,7 +211,7 @@ def keep_level(level, cov, m):  # type: ignore[no-untyped-def]
 def _mixture_cdf(x, w, mean, offsets, widths, variance):  # type: ignore[no-untyped-def]
     total = 0.0
     for k in range(offsets.size):
-        if w[k] > 1e-4:
+        if w[k] > NEGLIGIBLE:
             total += w[k] * normal_cdf((x - mean - offsets[k]) / math.sqrt(variance + widths[k]))
     return total
 
@@ -241,14 +246,11 @@ def judge(level, cov, weights, offsets, widths, wanted, criterion, room, answer)
         sd = math.sqrt(max(cov[m, m] + cov[at, at] - 2.0 * cov[m, at], 1e-6))
         mean = level[m] - level[at]
         below, gone, intact, expected = 0.0, 0.0, 0.0, 0.0
-        low, high = 1e9, -1e9
         for k in range(offsets.size):
             w = weights[m, k]
             expected += w * offsets[k]
-            if w <= 1e-4:
+            if w <= NEGLIGIBLE:
                 continue
-            low = min(low, mean + offsets[k])
-            high = max(high, mean + offsets[k])
             if offsets[k] <= sudden:
                 below += w * normal_cdf((recovery - mean - offsets[k]) / sd)
                 gone += w
@@ -264,9 +266,14 @@ def judge(level, cov, weights, offsets, widths, wanted, criterion, room, answer)
         answer[m, LOWER] = answer[m, UPPER] = math.nan
         if wanted[m] < 2:
             continue
-        for c, share in ((LOWER, 0.025), (UPPER, 0.975)):
-            a, b = low - 4.0 * sd - 1.0, high + 4.0 * sd + 1.0
-            for _ in range(13):
+        for c, share, z in ((LOWER, 0.025, -1.96), (UPPER, 0.975, 1.96)):
+            # The mixture's quantile lies among those of its parts.
+            a, b = math.inf, -math.inf
+            for k in range(offsets.size):
+                if weights[m, k] > NEGLIGIBLE:
+                    part = mean + offsets[k] + z * math.sqrt(sd * sd + widths[k])
+                    a, b = min(a, part), max(b, part)
+            while b - a > INTERVAL_STEP:
                 middle = 0.5 * (a + b)
                 if _mixture_cdf(middle, weights[m], mean, offsets, widths, sd * sd) < share:
                     a = middle

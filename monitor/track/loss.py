@@ -389,6 +389,7 @@ class Loss(Struct, frozen=True):
         evidence["baseline_accepted"] = baseline.accepted
         evidence["baseline_set_by"] = baseline.set_by
         evidence["baseline_spread"] = baseline.spread
+        evidence["baseline_floor_uv"] = baseline.floor_uv
         evidence["below_detection_floor"] = comparison.below_detection_floor
         evidence["upper_uv"] = comparison.upper_uv
 

@@ -38,8 +38,8 @@ class Rejects:
         if not doubtful and not self._were_bad:
             return []
         self._were_bad = bool(doubtful)
-        saturated = [_is(m, "saturated") for m in measurements]
-        cautery = sum(saturated) >= max(CAUTERY_CHANNELS, CAUTERY_SHARE * len(saturated))
+        saturated = {i for i in doubtful if _is(measurements[i], "saturated")}
+        cautery = len(saturated) >= max(CAUTERY_CHANNELS, CAUTERY_SHARE * len(measurements))
         changed = [
             self._while_true(
                 AlarmKind.ELECTROCAUTERY, cautery, epoch, "most channels are saturated at once"
@@ -48,14 +48,16 @@ class Rejects:
         troubled, self._troubled = self._troubled.union(doubtful), set(doubtful)
         for i in sorted(troubled):
             channel, measurement = self._channels[i], measurements[i]
-            limit = saturated[i] and not cautery
+            limit = i in saturated and not cautery
             flat = _is(measurement, "flat_line")
             changed += [
                 self._while_true(AlarmKind.SATURATED, limit, epoch, "saturated", channel),
                 self._while_true(AlarmKind.LEAD_OFF, flat, epoch, "flat line", channel),
                 self._not_measurable(i, measurement, epoch),
             ]
-        bad = all(m.status is Status.REJECTED for m in measurements)
+        bad = len(doubtful) == len(measurements) and all(
+            m.status is Status.REJECTED for m in measurements
+        )
         changed.append(self._case(bad, epoch.trial, epoch.stimulus_s))
         return [condition for condition in changed if condition is not None]
 

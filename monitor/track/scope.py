@@ -63,10 +63,15 @@ class Muscles:
 
     def __init__(self, channels: Sequence[Channel], controls: tuple[str, ...]) -> None:
         self._names = [channel.name for channel in channels]
+        self._has_controls = bool(controls)
         self._related = [_related(channels, i, controls) for i in range(len(channels))]
         self._estimates: Sequence[Estimate | None] = [None] * len(channels)
         self._shift_calm: Sequence[float] = ()
         self._shift_gradual: Sequence[float] = ()
+
+    def asks_others(self, estimates: Sequence[Estimate | None]) -> bool:
+        """Whether the judgement of these takes the estimates of the other muscles."""
+        return self._has_controls or any(e is not None and e.p_sudden >= SUDDEN for e in estimates)
 
     def take(
         self,
