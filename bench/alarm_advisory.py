@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(machine())
     seed = DESIGN if given.design else EVALUATION
     config = CaseConfig()
-    right: list[tuple[float, bool]] = []
+    right: list[tuple[float, bool, bool]] = []
     cases = dict.fromkeys(KINDS, 0)
     for i in range(given.n):
         noise = float(np.exp(np.random.default_rng([seed, i]).uniform(np.log(0.5), np.log(12.0))))
@@ -96,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ):
             for one, truth in zip(found, clean, strict=True):
                 if one.status is Status.RESPONSE and one.snr is not None:
-                    right.append((one.snr, one.phases == truth.phases))
+                    same = one.phases == truth.phases, one.morphology is truth.morphology
+                    right.append((one.snr, *same))
             for event in tracker.trial(epoch, found, sweeps_uv):
                 if isinstance(event, AlarmCondition) and event.state is not AlarmState.RESOLVED:
                     raised.add(event.kind)
@@ -105,11 +106,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"\nseeds {seed}: {given.n} stable cases of {len(CHANNELS)} muscles and {TRIALS} trials")
     for kind in KINDS:
         print(f"  {kind:<20} in {cases[kind]:>4} cases, {100 * cases[kind] / given.n:.1f} %")
-    print("\nnumber of phases as without noise, by SNR")
+    print("\nphases and name of the shape as without noise, by SNR")
     for low, high in pairwise(SNR_EDGES):
-        own = [hit for snr, hit in right if low <= snr < high]
+        own = [same for snr, *same in right if low <= snr < high]
         if own:
-            print(f"  {low:>4g} to {high:<6g} {100 * np.mean(own):>6.1f} %   n {len(own)}")
+            phases, name = 100 * np.mean(own, axis=0)
+            print(f"  {low:>4g} to {high:<6g} {phases:>6.1f} % {name:>6.1f} %   n {len(own)}")
     return 0
 
 

@@ -15,10 +15,12 @@ from monitor.types import AlarmKind, Measurement, Status
 OF_TRIALS, NEEDED = 5, 4
 BOUNDARY_PERCENT = 5e-4
 """A latency on the boundary must not hang on its last bit."""
-PHASES_LOST = 2.0
-"""A response has lost its shape where it has two phases less than at baseline."""
-SHAPE_SNR_MIN = 15.0
-"""Peak over noise SD from which on the number of phases is right in 97 % (bench.advisory)."""
+PHASES_LOST = 3.0
+"""A response has lost its shape where it has three phases less than at baseline: two come and go
+by themselves, in four of five trials in a row on some muscle of half of the stable cases."""
+SHAPE_SNR_MIN = 20.0
+"""Peak over noise SD from which on a shape is the one it has without noise in 97 of 100 sweeps
+(bench.alarm_advisory)."""
 
 ADVISORY_KINDS = (AlarmKind.LATENCY_SHIFT, AlarmKind.MORPHOLOGY_CHANGE, AlarmKind.THRESHOLD_RISE)
 
