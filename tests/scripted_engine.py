@@ -23,6 +23,7 @@ from monitor.link import (
     PauseAudioSignal,
     ReadWaveform,
     Reply,
+    ReportReceivers,
     WaveformHeader,
     pack_waveform,
 )
@@ -53,7 +54,8 @@ class ScriptedEngine:
     """Plays trials when the test says so; beats and answers operators by itself.
 
     ``mute``: the link stays open and no beat comes, as when the data path hangs.
-    ``acknowledged`` is what operators have acknowledged, by whom.
+    ``acknowledged`` is what operators have acknowledged, by whom; ``receivers`` what the gateway
+    reported of its receivers.
     """
 
     def __init__(self, socket_path: Path, folder: Path) -> None:
@@ -62,6 +64,7 @@ class ScriptedEngine:
         self.mute = False
         self.refusing = False
         self.acknowledged: list[tuple[int, str]] = []
+        self.receivers: list[ReportReceivers] = []
         self.last_seq = 0
         database.create(folder, {"case": wire.encode(CASE).decode()})
         self._server = LinkServer(socket_path, CASE, folder)
@@ -129,6 +132,9 @@ class ScriptedEngine:
                 self._server.beat(Beat(self.last_seq, self.case.case_s, 0.02, trial_age_s))
 
     def _answer(self, ask: Ask) -> Reply:
+        if isinstance(ask.ask, ReportReceivers):
+            self.receivers.append(ask.ask)
+            return Reply(ask.id, body=msgspec.Raw(b"[]"))
         if self.refusing:
             return Reply(ask.id, 409, "not possible now")
         event: Event

@@ -45,7 +45,11 @@ _LOSS = {3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0, 7: 3.0, 8: 3.0, 9: 2.0}
 """Steps that are a loss, and how likely against each other: an injury often takes nearly all."""
 
 # Chances of one trial, and drifts: tuned on simulated cases of the design seeds (bench.alarms).
-LOSS_PER_TRIAL = 2e-3
+LOSS_PER_TRIAL, USUAL_S = 2e-3, 180.0
+"""A loss is as likely in every minute, whether it is looked at once or four times: with trials
+closer than ``USUAL_S`` the chance of one trial is less ..."""
+LEAST_SHARE = 0.1
+"""... to this share of it."""
 BENIGN_PER_TRIAL = 1e-3
 RECOVERY_PER_TRIAL = 0.02
 NEIGHBOUR_PER_TRIAL = 0.03
@@ -106,14 +110,22 @@ def fade_depth(muscle: str) -> float:
     return LEG_DEPTH if name in _LEGS else OTHER_DEPTH
 
 
-def _moves() -> FloatArray:
-    """(k, k) probability of each step to each from one trial to the next."""
+def _losses() -> FloatArray:
+    """(k, k) what losses add to the probability of each step to each, with ``USUAL_S`` between."""
     k = OFFSETS.size
     moves = np.zeros((k, k))
     weight = sum(_LOSS.values())
     for calm in (0, *_BENIGN):
         for loss, share in _LOSS.items():
             moves[calm, loss] = LOSS_PER_TRIAL * share / weight
+        moves[calm, calm] = -LOSS_PER_TRIAL
+    return moves
+
+
+def _other_moves() -> FloatArray:
+    """(k, k) probability of each step to each from one trial to the next, but for losses."""
+    k = OFFSETS.size
+    moves = np.zeros((k, k))
     for benign in _BENIGN:
         moves[0, benign] = BENIGN_PER_TRIAL / len(_BENIGN)
         moves[benign, 0] = RECOVERY_PER_TRIAL
@@ -135,7 +147,7 @@ def _widths() -> FloatArray:
     return widths
 
 
-_MOVES = _moves()
+_LOSSES, _OTHER_MOVES = _losses(), _other_moves()
 _WIDTHS = _widths()
 _ROOM = np.array([SUDDEN_ROOM, SUDDEN_AT])
 _RESPONSE, _NO_RESPONSE = Status.RESPONSE, Status.NO_RESPONSE
@@ -195,10 +207,10 @@ class AmplitudeEstimator:
                 does an uncertain amplitude.
             baselines_uv: in channel order; a missing response says something against one alone.
         """
-        minutes = 0.0
-        if self._at_s is not None:
-            minutes = min(max(at_s - self._at_s, 0.0) / 60.0, LONGEST_STEP_MIN)
+        since_s = 0.0 if self._at_s is None else max(at_s - self._at_s, 0.0)
         self._at_s = at_s
+        minutes = min(since_s / 60.0, LONGEST_STEP_MIN)
+        moves = _OTHER_MOVES + min(max(since_s / USUAL_S, LEAST_SHARE), 1.0) * _LOSSES
         trial: list[tuple[float, float, float, float]] = []
         for measurement, baseline_uv in zip(measurements, baselines_uv, strict=True):
             status, amplitude_uv = measurement.status, measurement.amplitude_uv
@@ -218,7 +230,7 @@ class AmplitudeEstimator:
             else:
                 trial.append(_NOTHING)
         kernel.observe(
-            self._level, self._cov, self._weights, self._residual, self._noise, OFFSETS, _MOVES,
+            self._level, self._cov, self._weights, self._residual, self._noise, OFFSETS, moves,
             np.array(trial), minutes * self._drift_per_min, _SETTINGS,
         )  # fmt: skip
         self._past_s.append(at_s)
