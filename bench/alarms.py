@@ -193,7 +193,7 @@ def _cost() -> None:
     """The time of the estimator's stage and of the whole tracker for a trial of 16 muscles."""
     case = simulate(wider(STABLE, 16), 1, DESIGN)[0]
     channels = channels_of(case)
-    track = TrackSection(confirm="estimator")
+    track = TrackSection()
     measured, judged = [], []
     for _ in range(5):
         estimator = AmplitudeEstimator(channels, [track.alarm_percent] * len(channels))

@@ -6,7 +6,7 @@ those of :mod:`monitor.types`, as the engine makes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from msgspec import structs
@@ -140,7 +140,9 @@ class ScriptedCase:
         for i, channel in enumerate(CHANNELS):
             amplitude_uv, onset_ms, _ = MUSCLES[channel.muscle]
             typical = self.trials[-1].channels[i]
-            typical = replace(typical, measurement=Measurement(Status.RESPONSE, (), amplitude_uv))
+            typical = structs.replace(
+                typical, measurement=Measurement(Status.RESPONSE, (), amplitude_uv)
+            )
             self.baselines[channel.name] = Baseline(
                 id=i + 1,
                 setting=KEY,

@@ -24,6 +24,7 @@ from monitor.link import (
     ReadWaveform,
     Reply,
     ReportReceivers,
+    SetNewBaseline,
     WaveformHeader,
     pack_waveform,
 )
@@ -55,7 +56,7 @@ class ScriptedEngine:
 
     ``mute``: the link stays open and no beat comes, as when the data path hangs.
     ``acknowledged`` is what operators have acknowledged, by whom; ``receivers`` what the gateway
-    reported of its receivers.
+    reported of its receivers, ``baselines`` which new ones were asked for.
     """
 
     def __init__(self, socket_path: Path, folder: Path) -> None:
@@ -65,6 +66,7 @@ class ScriptedEngine:
         self.refusing = False
         self.acknowledged: list[tuple[int, str]] = []
         self.receivers: list[ReportReceivers] = []
+        self.baselines: list[SetNewBaseline] = []
         self.last_seq = 0
         database.create(folder, {"case": wire.encode(CASE).decode()})
         self._server = LinkServer(socket_path, CASE, folder)
@@ -144,6 +146,10 @@ class ScriptedEngine:
                 event = self.case.acknowledge(alarm_id, by)
             case AddAnnotation(text=text, by=by):
                 event = self.case.annotate(text, by)
+            case SetNewBaseline():
+                self.baselines.append(ask.ask)
+                text = f"baseline of {ask.ask.group[0]} (C3-C4 @ 450) was 410 uV, is learning"
+                event = self.case.annotate(f"{text}: {ask.ask.reason}", ask.ask.by)
             case PauseAudioSignal(seconds=seconds):
                 event = self.case.pause_audio(seconds)
             case ReadWaveform(trial=trial):
