@@ -74,7 +74,7 @@ def test_lost_phases(phases: int, raised: bool) -> None:
         assert signs.take(shaped(phases), None, 5.0) == []
     words = f"{phases} phases, 5 at baseline"
     assert signs.take(shaped(phases), None, 5.0) == (
-        [Finding(AlarmKind.MORPHOLOGY_CHANGE, True, words)] if raised else []
+        [Finding(AlarmKind.MORPHOLOGY_CHANGE, True, words, 3.0, "4 of 5")] if raised else []
     )
 
 

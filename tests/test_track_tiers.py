@@ -347,8 +347,13 @@ def test_a_later_onset_is_advisory() -> None:
     case = Case()
     for _ in range(12):
         case.trial({L_AH: response(100, onset_ms=40.0)})
+    case.command(Annotate("propofol bolus", "Dr A"))
     found = [c for _ in range(4) for c in losses(case.trial({L_AH: response(100, onset_ms=44.0)}))]
     assert [(c.kind, c.priority) for c in found] == [(AlarmKind.LATENCY_SHIFT, LOW)]
+    evidence = found[0].evidence
+    assert (evidence["threshold"], evidence["n_of_k"]) == (10.0, "4 of 5")
+    assert (evidence["baseline_onset_ms"], evidence["model"]) == (40.0, "net 1.0 abc")
+    assert str(evidence["noted"]).startswith("propofol bolus")
 
 
 def confirmed_case(track: TrackSection | None = None) -> tuple[Case, AlarmCondition]:

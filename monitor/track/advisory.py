@@ -38,6 +38,8 @@ class Finding:
     kind: AlarmKind
     active: bool
     message: str = ""
+    threshold: float | None = None
+    n_of_k: str = ""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,11 @@ class _Votes:
             return False
         self.standing = not self.standing
         return True
+
+    def finding(self, kind: AlarmKind, message: str, threshold: float) -> Finding:
+        """What has just come or gone."""
+        n_of_k = f"{self.shown.bit_count()} of {OF_TRIALS}"
+        return Finding(kind, self.standing, message, threshold, n_of_k)
 
 
 _LAST_TRIALS = (1 << OF_TRIALS) - 1
@@ -86,11 +93,12 @@ class Signs:
                 message = (
                     f"onset {own_ms:.1f} ms, {later:.0f} % later than {onset_ms:.1f} ms at baseline"
                 )
-                found.append(Finding(AlarmKind.LATENCY_SHIFT, self._latency.standing, message))
+                limit = self.track.latency_percent
+                found.append(self._latency.finding(AlarmKind.LATENCY_SHIFT, message, limit))
         own = shape_of(measurement)
         if own is not None and phases is not None and self._shape.take(phases - own >= PHASES_LOST):
             message = f"{own} phases, {phases:g} at baseline"
-            found.append(Finding(AlarmKind.MORPHOLOGY_CHANGE, self._shape.standing, message))
+            found.append(self._shape.finding(AlarmKind.MORPHOLOGY_CHANGE, message, PHASES_LOST))
         return found
 
 
@@ -147,4 +155,4 @@ class StimulationThreshold:
         self._standing = risen
         sign = "" if self.needed is not None else "more than "
         message = f"a response takes {sign}{now:g}, {self.before:g} at baseline" if risen else ""
-        return [Finding(AlarmKind.THRESHOLD_RISE, risen, message)]
+        return [Finding(AlarmKind.THRESHOLD_RISE, risen, message, self.rise, "1 of 1")]

@@ -240,15 +240,21 @@ class AlarmBook:
         setting: str = "",
         channel: Channel = _WHOLE_CASE,
         trial: int | None = None,
+        more: Evidence | None = None,
     ) -> AlarmCondition | None:
-        """A technical or advisory condition is there; None where it stood with the same message."""
+        """A technical or advisory condition is there; None where it stood with the same message.
+
+        ``more``: what explains an advisory one beside its message.
+        """
         key = (kind, setting, channel.name)
         standing = self._technical.get(key)
         evidence: Evidence = {"message": message}
+        if more is not None:
+            evidence |= more | self._explained
         if standing is None:
             rule = ALARM_TABLE[kind].meaning
             found = self._condition(kind, at_s, setting, channel, rule, evidence, trial)
-        elif standing.evidence == evidence:
+        elif standing.evidence["message"] == message:
             return None
         else:
             found = replace(standing, evidence=evidence)

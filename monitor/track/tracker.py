@@ -118,7 +118,8 @@ class Tracker:
             ]
             following.observe(at_s, measurements)
             alarms = self._judge(epoch, key, comparisons)
-            alarms += self._stimulation.take(epoch, measurements, comparisons)
+            noted = self._confounders.at(at_s)
+            alarms += self._stimulation.take(epoch, measurements, comparisons, noted)
             learned, unreliable = self._learn(epoch, key, measurements, sweeps_uv, comparisons)
             alarms += unreliable + self._rejects.take(epoch, measurements)
             changes = [*learned, *alarms, *self._break_pause(alarms, at_s)]
