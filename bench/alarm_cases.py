@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from monitor.types import FloatArray, MonitorError
+from monitor.types import FloatArray, MonitorError, Status
 
 DESIGN, EVALUATION = 71_000, 520_000
 
@@ -29,6 +29,10 @@ FADE = {
     "AH": np.array([1.02, 1.02, 0.92, 0.71, 0.63]),
     "TA": np.array([1.02, 1.02, 0.92, 0.71, 0.63]),
 }
+LIKE = {
+    "ADM": "APB", "FDI": "APB", "EHL": "AH", "EDB": "AH", "GAS": "TA", "QUAD": "TA",
+} | {name: name for name in CV}  # fmt: skip
+"""Muscles of the wider scenarios, and whose published figures stand for them."""
 FLOOR_UV = 12.0
 BLOCK_CV = (0.60, 0.76)
 
@@ -83,7 +87,8 @@ class Case:
 
     def lost(self) -> list[int]:
         """Indices of the muscles that lose their response or part of it."""
-        return [i for i, start in enumerate(self.loss_start) if start >= 0]
+        starts = zip(self.loss_start, self.loss_fraction, strict=True)
+        return [i for i, (start, fraction) in enumerate(starts) if start >= 0 and fraction > 0]
 
 
 def simulate(scenario: Scenario, n: int, seed: int) -> list[Case]:
@@ -94,7 +99,7 @@ def simulate(scenario: Scenario, n: int, seed: int) -> list[Case]:
 def _one(scenario: Scenario, number: int, rng: np.random.Generator) -> Case:
     t, sides = scenario.trials, ("L", "R")
     muscles = tuple(f"{side}-{muscle}" for muscle in scenario.muscles for side in sides)
-    kinds = [name[2:] for name in muscles]
+    kinds = [LIKE[name[2:]] for name in muscles]
     m = len(muscles)
     step_s = scenario.hours * 3600.0 / t
     time_s = 60.0 + step_s * (np.arange(t) + rng.uniform(-0.2, 0.2, t))
@@ -192,22 +197,25 @@ def _remaining(loss: Loss, start: int, time_s: FloatArray) -> FloatArray:
 def _who(loss: Loss, muscles: tuple[str, ...], rng: np.random.Generator) -> list[int]:
     """Indices of the affected muscles."""
     if loss.who == "legs":
-        return [i for i, name in enumerate(muscles) if not name.endswith("APB")]
+        return [i for i, name in enumerate(muscles) if LIKE[name[2:]] != "APB"]
     both = [i for i, name in enumerate(muscles) if name.endswith(f"-{loss.muscle}")]
     return both if loss.who == "bilateral" else [both[int(rng.integers(len(both)))]]
 
 
 def wider(scenario: Scenario, n_muscles: int) -> Scenario:
-    """The scenario with ``n_muscles`` channels: the three muscles again and again."""
-    names = tuple(("APB", "AH", "TA")[i % 3] for i in range(n_muscles // 2))
-    return replace(scenario, muscles=names)
+    """The scenario with ``n_muscles`` channels (6 to 18, even), a third of each kind."""
+    names = ("APB", "AH", "TA", "ADM", "EHL", "GAS", "FDI", "EDB", "QUAD")
+    return replace(scenario, muscles=names[: n_muscles // 2])
 
 
 def read(path: Path) -> list[Case]:
-    """Cases given from outside, a row a trial and muscle; a missing column is named.
+    """Cases given from outside, a row a trial and muscle.
+
+    A row that is not there, or a response without an amplitude, was not measured. Of a muscle that
+    loses nothing ``loss_start_trial`` is negative or ``loss_fraction`` 0 (or either is missing).
 
     Raises:
-        MonitorError: the file can't be read or lacks a column.
+        MonitorError: the file can't be read, lacks a column, or has a status that is none.
     """
     try:
         table = pq.read_table(path)
@@ -225,7 +233,7 @@ def read(path: Path) -> list[Case]:
 
 def _read_one(case: str, rows: list[int], columns: dict[str, list[object]]) -> Case:
     muscles = tuple(dict.fromkeys(str(columns["muscle"][i]) for i in rows))
-    trials = sorted({int(str(columns["trial"][i])) for i in rows})
+    trials = sorted({int(_number(columns["trial"][i])) for i in rows})
     place = {trial: t for t, trial in enumerate(trials)}
     m_of = {name: m for m, name in enumerate(muscles)}
     shape = (len(trials), len(muscles))
@@ -235,14 +243,14 @@ def _read_one(case: str, rows: list[int], columns: dict[str, list[object]]) -> C
     settings = [""] * len(trials)
     starts, fractions = [-1] * len(muscles), [0.0] * len(muscles)
     for i in rows:
-        t, m = place[int(str(columns["trial"][i]))], m_of[str(columns["muscle"][i])]
+        t, m = place[int(_number(columns["trial"][i]))], m_of[str(columns["muscle"][i])]
         amplitude_uv[t, m] = _number(columns["amplitude_uv"][i])
         snr[t, m] = _number(columns["snr"][i])
         time_s[t] = _number(columns["time_s"][i])
-        status[t][m] = str(columns["status"][i])
+        status[t][m] = _status(columns["status"][i], amplitude_uv[t, m])
         settings[t] = str(columns["setting"][i])
-        starts[m] = int(_number(columns["loss_start_trial"][i], -1.0))
-        fractions[m] = _number(columns["loss_fraction"][i])
+        starts[m] = max(starts[m], int(_number(columns["loss_start_trial"][i], -1.0)))
+        fractions[m] = max(fractions[m], _number(columns["loss_fraction"][i]))
     return Case(
         case=case,
         kind=str(columns["kind"][rows[0]]),
@@ -255,9 +263,20 @@ def _read_one(case: str, rows: list[int], columns: dict[str, list[object]]) -> C
         status=tuple(tuple(row) for row in status),
         loss_start=tuple(starts),
         loss_fraction=tuple(fractions),
-        focal=any(bool(columns["focal"][i]) for i in rows),
+        focal=any(_number(columns["focal"][i]) != 0.0 for i in rows),
     )
 
 
 def _number(value: object, missing: float = 0.0) -> float:
-    return missing if value is None else float(str(value))
+    """A column's number or truth value; ``missing`` for none and NaN."""
+    if value is None:
+        return missing
+    number = float(value) if isinstance(value, bool | int) else float(str(value))
+    return missing if np.isnan(number) else number
+
+
+def _status(value: object, amplitude_uv: float) -> str:
+    status = str(value)
+    if status not in set(Status):
+        raise MonitorError(f"status {status!r}: there are {', '.join(Status)}")
+    return "rejected" if status == "response" and amplitude_uv <= 0.0 else status

@@ -110,7 +110,7 @@ def _followed(case: Case) -> tuple[np.ndarray, np.ndarray]:
     shape = case.amplitude_uv.shape
     percent, estimate = np.full(shape, np.nan), np.full((*shape, 3), np.nan)
     channels = [row.channel for row in ours[0][0].channels]
-    track = TrackSection(confirm="estimator")
+    track = TrackSection()
     estimator = AmplitudeEstimator(channels_of(case), [track.alarm_percent] * len(channels))
     baselines: list[float | None] = [None] * len(channels)
     for t, (trial, _) in enumerate(ours):

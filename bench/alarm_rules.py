@@ -185,7 +185,7 @@ class Ewma:
 
 
 def channels_of(case: Case) -> tuple[Channel, ...]:
-    """The channels of a case by the names of its muscles; a name that comes again keeps apart."""
+    """The channels of a case by the names of its muscles."""
     read = [muscle_and_side(name) for name in case.muscles]
     return tuple(
         Channel(name, muscle, side) for name, (muscle, side) in zip(case.muscles, read, strict=True)
@@ -205,11 +205,15 @@ def measurement(case: Case, t: int, m: int) -> Measurement:
 
 @lru_cache(maxsize=20_000)  # the same for every threshold of every rule
 def percent_of_baseline(case: Case) -> FloatArray:
-    """(trials, muscles) percent of the median of the first ten responses, from the sixth on."""
+    """(trials, muscles) percent of the median of the first ten responses, from the sixth on.
+
+    Each setting has its own.
+    """
     share = np.full(case.amplitude_uv.shape, math.nan)
     for m in range(len(case.muscles)):
-        learned: list[float] = []
+        every: dict[str, list[float]] = {}
         for t in range(len(case.trials)):
+            learned = every.setdefault(case.settings[t], [])
             status, uv = case.status[t][m], float(case.amplitude_uv[t, m])
             if status not in ("response", "no_response"):
                 continue

@@ -32,9 +32,10 @@ from bench.alarm_score import (
     score,
 )
 from bench.measured import header, machine, row
-from monitor.config import TrackSection
+from monitor.config import CaseConfig, TrackSection
 from monitor.track.estimator import AmplitudeEstimator
-from monitor.types import MonitorError
+from monitor.track.tracker import Tracker
+from monitor.types import Epoch, MonitorError, Stimulus
 
 RULES: tuple[Rule, ...] = (InARow(1), InARow(2), InARow(3), Ewma(), Ours())
 MUSCLES = ("APB", "AH", "TA")
@@ -58,6 +59,7 @@ OTHER_LOSSES = (
 )
 PROBABILITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 PERCENTS = (2.0, 4.0, 6.0, 8.0, 10.0, 13.0, *(float(p) for p in range(16, 62, 3)))
+REPEATS, LEARNING = 10, 12
 LIMITS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0)
 
 
@@ -190,30 +192,42 @@ def _with_outlier(case: Case, i: int) -> Case:
 
 
 def _cost() -> None:
-    """The time of the estimator's stage and of the whole tracker for a trial of 16 muscles."""
+    """The time of a trial of 16 muscles in this stage: the estimator alone, then all of it.
+
+    A stable case with the whole fade, so that some unconfirmed losses stand in most of its trials.
+    """
     case = simulate(wider(STABLE, 16), 1, DESIGN)[0]
     channels = channels_of(case)
-    track = TrackSection(confirm="estimator")
-    measured, judged = [], []
-    for _ in range(5):
-        estimator = AmplitudeEstimator(channels, [track.alarm_percent] * len(channels))
+    trials = [
+        tuple(measurement(case, t, m) for m in range(len(channels)))
+        for t in range(len(case.trials))
+    ]
+    rng = np.random.default_rng(DESIGN)
+    sweeps_uv = rng.normal(0.0, 100.0, (len(channels), 1250)).astype(np.float32)
+    estimates, learning, after = [], [], []
+    for _ in range(REPEATS):
+        estimator = AmplitudeEstimator(channels, [50.0] * len(channels))
         given: list[float | None] = [float(uv) for uv in np.median(case.amplitude_uv[:10], axis=0)]
-        for t in range(len(case.trials)):
-            trial = [measurement(case, t, m) for m in range(len(channels))]
+        tracker = Tracker(channels, CaseConfig())
+        for t, trial in enumerate(trials):
+            at_s = float(case.time_s[t])
             before = time.perf_counter()
-            estimator.observe(float(case.time_s[t]), trial, given)
+            estimator.observe(at_s, trial, given)
             estimator.judge()
-            after = time.perf_counter()
-            measured.append(1e3 * (after - before))
+            estimates.append(1e3 * (time.perf_counter() - before))
             if t == 9:
                 for m in range(len(channels)):
                     estimator.baseline_learned(m)
-        before = time.perf_counter()
-        Ours().trials(case)
-        judged.append(1e3 * (time.perf_counter() - before) / len(case.trials))
+            stimulus = Stimulus(at_s, "", case.settings[t])
+            epoch = Epoch(case.trials[t], stimulus, at_s, 0, 500, 0.0, 5000.0, sweeps_uv)
+            before = time.perf_counter()
+            for _ in tracker.trial(epoch, trial, sweeps_uv):
+                pass
+            (learning if t < LEARNING else after).append(1e3 * (time.perf_counter() - before))
     print("\ncost of a trial of 16 muscles\n" + header())
-    print(row("estimator: state, estimates, probabilities", measured, (99, 0.1)))
-    print(row("whole tracker, simulated sweeps included, mean", judged))
+    print(row("estimator: state, every estimate, interval", estimates, (50, 0.1)))
+    print(row("whole stage, baselines frozen", after, (50, 0.1)))
+    print(row(f"whole stage, first {LEARNING} trials (learning)", learning))
 
 
 class Frontier:

@@ -119,6 +119,7 @@ def core(n: int) -> None:
     print(row("sweep: network", timed(lambda: network(window), n)))
     for k, limit in ((1, 1.0), (16, 8.0)):
         print(row(f"{k:>2} muscle(s): filter to alarm decision", trials(k, n), (99, limit)))
+    print(row("16 muscles: baseline, estimate and alarms", trials(16, n, measuring=False)))
     many = sweeps(1000, 5)
     whole = EpochMeasurer(FS_HZ, CHANNELS[:1] * 1000, config.CaseConfig(), network)
     print(row("1000 sweeps in one call", timed(lambda: whole.measure(as_epoch(1, many)), 5)))
@@ -129,8 +130,11 @@ def as_epoch(number: int, samples_uv: np.ndarray) -> Epoch:
     return Epoch(number, stimulus, float(number), 0, INDEX, 0.3, FS_HZ, samples_uv)
 
 
-def trials(k: int, n: int) -> list[float]:
-    """Milliseconds from an epoch in hand to every event of it: ``n`` trials of ``k`` muscles."""
+def trials(k: int, n: int, *, measuring: bool = True) -> list[float]:
+    """Milliseconds from an epoch in hand to every event of it: ``n`` trials of ``k`` muscles.
+
+    ``measuring`` False: from its measurements in hand.
+    """
     case = config.CaseConfig()
     measurer = EpochMeasurer(FS_HZ, CHANNELS[:k], case, load_network())
     measurer.warm_up()
@@ -141,6 +145,8 @@ def trials(k: int, n: int) -> list[float]:
         epoch = as_epoch(number, material[number % 40])
         begin = time.perf_counter()
         measurements, shown = measurer.measure(epoch)
+        if not measuring:
+            begin = time.perf_counter()
         for _ in tracker.trial(epoch, measurements, shown):
             pass
         out.append((time.perf_counter() - begin) * 1e3)

@@ -154,7 +154,7 @@ class TrackSection(_Section, frozen=True):
     threshold_rise: Positive | None = None
     latency_percent: Positive = 10.0
     profile_version: Annotated[int, msgspec.Meta(ge=1)] = 1
-    confirm: Literal["estimator", "in_a_row"] = "in_a_row"
+    confirm: Literal["estimator", "in_a_row"] = "estimator"
     confirm_probability: Annotated[float, msgspec.Meta(ge=0.5, lt=1)] = 0.9
     confirm_in_a_row: Annotated[int, msgspec.Meta(ge=2, le=10)] = 2
     unconfirmed_rise_s: tuple[Positive, Positive] = (60.0, 180.0)

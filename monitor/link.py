@@ -151,6 +151,18 @@ class PauseAudioSignal(msgspec.Struct, frozen=True, tag="audio-pause"):
     by: str
 
 
+class ReportReceivers(msgspec.Struct, frozen=True, tag="receivers"):
+    """Which receivers of alarms the gateway knows and which of them are lost, by name.
+
+    ``fresh``: from a gateway that has just started and knows none. Nothing is taken from it; the
+    reply's body lists those that the gateway before it knew.
+    """
+
+    known: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    fresh: bool = False
+
+
 class ReadWaveform(msgspec.Struct, frozen=True, tag="waveform"):
     """A trial's samples: as measured, or raw as they came from the ring."""
 
@@ -166,7 +178,7 @@ class ReadEvents(msgspec.Struct, frozen=True, tag="events"):
 
 
 Operator = AcknowledgeAlarm | SetNewBaseline | AddAnnotation | PauseAudioSignal
-Question = ReadWaveform | ReadEvents
+Question = ReadWaveform | ReadEvents | ReportReceivers
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -6,9 +6,10 @@ those of :mod:`monitor.types`, as the engine makes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import structs
 
 from monitor.types import (
     AlarmClass,
@@ -101,7 +102,7 @@ class ScriptedCase:
         was = self.alarms[alarm_id]
         latched = was.state is AlarmState.LATCHED
         state = AlarmState.RESOLVED if latched else AlarmState.ACKNOWLEDGED
-        seen = replace(was, state=state, acknowledged_by=by, acknowledged_s=self.case_s)
+        seen = structs.replace(was, state=state, acknowledged_by=by, acknowledged_s=self.case_s)
         self.alarms[alarm_id] = seen
         return seen
 
@@ -127,7 +128,9 @@ class ScriptedCase:
         if n <= USABLE or measured.amplitude_uv is None:
             return row
         percent = 100.0 * measured.amplitude_uv / amplitude_uv
-        return replace(row, baseline_uv=amplitude_uv, percent_of_baseline=percent, comparable=True)
+        return structs.replace(
+            row, baseline_uv=amplitude_uv, percent_of_baseline=percent, comparable=True
+        )
 
     def _baselines(self, n: int) -> list[Baseline]:
         if n > FROZEN:
@@ -137,7 +140,9 @@ class ScriptedCase:
         for i, channel in enumerate(CHANNELS):
             amplitude_uv, onset_ms, _ = MUSCLES[channel.muscle]
             typical = self.trials[-1].channels[i]
-            typical = replace(typical, measurement=Measurement(Status.RESPONSE, (), amplitude_uv))
+            typical = structs.replace(
+                typical, measurement=Measurement(Status.RESPONSE, (), amplitude_uv)
+            )
             self.baselines[channel.name] = Baseline(
                 id=i + 1,
                 setting=KEY,
@@ -183,7 +188,7 @@ class ScriptedCase:
                 rule="one comparable trial at 50 % of baseline or less",
             )
         if n == LOST[1]:
-            return replace(
+            return structs.replace(
                 self.alarms[alarm_id],
                 priority=Priority.HIGH,
                 state=AlarmState.ACTIVE,
@@ -195,7 +200,7 @@ class ScriptedCase:
         if n == LOST[-1] + 2:
             seen = self.alarms[alarm_id].acknowledged_s is not None
             state = AlarmState.RESOLVED if seen else AlarmState.LATCHED
-            return replace(self.alarms[alarm_id], state=state, resolved_s=at_s)
+            return structs.replace(self.alarms[alarm_id], state=state, resolved_s=at_s)
         return None
 
 

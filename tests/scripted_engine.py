@@ -23,6 +23,8 @@ from monitor.link import (
     PauseAudioSignal,
     ReadWaveform,
     Reply,
+    ReportReceivers,
+    SetNewBaseline,
     WaveformHeader,
     pack_waveform,
 )
@@ -53,7 +55,8 @@ class ScriptedEngine:
     """Plays trials when the test says so; beats and answers operators by itself.
 
     ``mute``: the link stays open and no beat comes, as when the data path hangs.
-    ``acknowledged`` is what operators have acknowledged, by whom.
+    ``acknowledged`` is what operators have acknowledged, by whom; ``receivers`` what the gateway
+    reported of its receivers, ``baselines`` which new ones were asked for.
     """
 
     def __init__(self, socket_path: Path, folder: Path) -> None:
@@ -62,6 +65,8 @@ class ScriptedEngine:
         self.mute = False
         self.refusing = False
         self.acknowledged: list[tuple[int, str]] = []
+        self.receivers: list[ReportReceivers] = []
+        self.baselines: list[SetNewBaseline] = []
         self.last_seq = 0
         database.create(folder, {"case": wire.encode(CASE).decode()})
         self._server = LinkServer(socket_path, CASE, folder)
@@ -129,6 +134,9 @@ class ScriptedEngine:
                 self._server.beat(Beat(self.last_seq, self.case.case_s, 0.02, trial_age_s))
 
     def _answer(self, ask: Ask) -> Reply:
+        if isinstance(ask.ask, ReportReceivers):
+            self.receivers.append(ask.ask)
+            return Reply(ask.id, body=msgspec.Raw(b"[]"))
         if self.refusing:
             return Reply(ask.id, 409, "not possible now")
         event: Event
@@ -138,6 +146,10 @@ class ScriptedEngine:
                 event = self.case.acknowledge(alarm_id, by)
             case AddAnnotation(text=text, by=by):
                 event = self.case.annotate(text, by)
+            case SetNewBaseline():
+                self.baselines.append(ask.ask)
+                text = f"baseline of {ask.ask.group[0]} (C3-C4 @ 450) was 410 uV, is learning"
+                event = self.case.annotate(f"{text}: {ask.ask.reason}", ask.ask.by)
             case PauseAudioSignal(seconds=seconds):
                 event = self.case.pause_audio(seconds)
             case ReadWaveform(trial=trial):

@@ -105,6 +105,35 @@ def test_a_file_that_lacks_a_column_is_named(tmp_path: Path) -> None:
     assert alarms.main(["--cases", str(path)]) == 2
 
 
+def test_a_file_of_anothers_making(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The columns alone are agreed: settings of any text, NaN, a truth told on every row."""
+    [case] = simulate(LOST, 1, DESIGN)
+    [m] = case.lost()
+    rows: dict[str, list[object]] = {name: [] for name in (*COLUMNS, *TRUTH)}
+    for t, trial in enumerate(case.trials):
+        for i, muscle in enumerate(case.muscles):
+            status = "rejected" if t == 3 else "no_response" if i == m and t > 70 else "response"
+            uv = case.amplitude_uv[t, i] if status == "response" else float("nan")
+            values = ("case 7", "mine", case.time_s[t], float(trial), "C3/C4 @ 400 V, 5 x 0.5 ms",
+                      f"{muscle} (x)", uv, float("nan"), status, case.loss_start[m],
+                      0.9 if i == m else 0.0, True)  # fmt: skip
+            for name, value in zip(rows, values, strict=True):
+                rows[name].append(value)
+    given, out = tmp_path / "cases.parquet", tmp_path / "alarms.parquet"
+    pq.write_table(pa.table(rows), given)
+    [back] = read(given)
+    assert (back.lost(), back.focal) == ([m], True)
+    assert alarms.main(["--cases", str(given), "--out", str(out)]) == 0
+    assert "mine" in capsys.readouterr().out
+    found = pq.read_table(out).to_pylist()
+    confirmed = [a for a in found if a["state"] == "active" and a["priority"] == "high"]
+    assert {a["muscle"] for a in confirmed} == {f"{case.muscles[m]} (x)"}
+    rows["status"][5] = "fine"
+    pq.write_table(pa.table(rows), given)
+    assert alarms.main(["--cases", str(given)]) == 2
+    assert "status 'fine'" in capsys.readouterr().err
+
+
 def test_ours_gives_the_same_alarms_again() -> None:
     [case] = simulate(LOST, 1, DESIGN)
     assert Ours().alarms(case) == Ours().alarms(case)

@@ -184,6 +184,44 @@ def test_an_alarm_is_seen_acknowledged_and_gone(page: Page, engine: ScriptedEngi
     expect(banner).to_contain_text("No alarm")
 
 
+def test_a_new_baseline_takes_role_reason_and_over_an_alarm_an_override(
+    page: Page, engine: ScriptedEngine
+) -> None:
+    engine.play(LOST[2])
+    page.locator("[data-channel=LTA][data-alarm-state=active]").wait_for()
+    page.click("[data-channel=LTA] .anew")
+    dialog = page.locator("form.rebaseline")
+    submit = dialog.locator("button[type=submit]")
+    expect(dialog).to_contain_text("410 µV, from 10 trials")
+    expect(submit).to_have_text("Set 1 muscle anew")
+    expect(submit).to_be_disabled()
+    dialog.locator("select").select_option("Neurophysiologist")
+    dialog.get_by_label("Reason").fill("patient repositioned")
+    expect(dialog.locator(".override")).to_contain_text("1 alarm stands on LEFT TA")
+    expect(submit).to_be_disabled()
+    dialog.locator(".override input").check()
+    dialog.get_by_label("TA of both sides").check()
+    expect(submit).to_have_text("Set 2 muscles anew")
+    submit.click()
+    page.fill("form[aria-label='Your initials'] input", "XY")
+    page.click("form[aria-label='Your initials'] button[type=submit]")
+    expect(dialog).to_have_count(0)
+    [asked] = engine.baselines
+    assert (asked.group, asked.by, asked.role) == (("LTA", "RTA"), "XY", "Neurophysiologist")
+    assert (asked.reason, asked.override, asked.amplitude_uv) == (
+        "patient repositioned",
+        True,
+        None,
+    )
+    page.click("[data-channel=RTA] .anew")
+    expect(dialog.locator(".override")).to_have_count(0)
+    expect(dialog).to_contain_text("No baseline of these was set by hand before.")
+    dialog.get_by_label("TA of both sides").check()
+    expect(dialog.locator(".history")).to_contain_text("patient repositioned")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
 def test_a_second_touch_does_not_acknowledge_the_alarm_that_took_its_place(
     page: Page, engine: ScriptedEngine
 ) -> None:

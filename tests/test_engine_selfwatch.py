@@ -10,6 +10,7 @@ from monitor.engine.selfwatch import (
     SelfWatch,
     marker_texts,
 )
+from monitor.link import ReportReceivers
 from monitor.types import AlarmKind
 
 
@@ -42,6 +43,19 @@ def test_one_that_never_came_is_not_missed(awaited: bool) -> None:
     watch = SelfWatch()
     assert look(watch, 0.0, receivers=0, awaited=awaited) == []
     assert look(watch, 99.0, receivers=0, awaited=awaited) == []
+
+
+def test_receivers_that_are_lost_are_one_condition_that_names_them() -> None:
+    watch = SelfWatch()
+    assert watch.receivers(ReportReceivers(("desk", "wall"), ("wall",))) == ("desk", "wall")
+    notice = watch.receivers_lost(7.0)
+    assert (notice.kind, notice.active) == (AlarmKind.RECEIVER_LOST, True)
+    assert notice.message == "no longer confirmed by: wall"
+    # A gateway that has just started knows none and asks who there was.
+    assert watch.receivers(ReportReceivers(fresh=True)) == ("desk", "wall")
+    assert watch.receivers_lost(8.0).active
+    watch.receivers(ReportReceivers(("desk",), ()))
+    assert not watch.receivers_lost(9.0).active
 
 
 def test_markers_without_a_stimulus_are_named_until_one_matches() -> None:

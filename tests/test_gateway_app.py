@@ -322,6 +322,51 @@ def test_confirmations_are_counted_and_anything_else_ends_the_connection(
     assert closed.value.rcvd.code == 1003
 
 
+def receiver_lost(monitor: RunningMonitor) -> list[tuple[str, str]]:
+    """State and message of what stands for lost receivers; the feed shows its end as well."""
+    alarms = httpx.get(f"{monitor.gateway.url}/api/v1/alarms").json()
+    return [(a["state"], a["evidence"]["message"]) for a in alarms if a["kind"] == "receiver_lost"]
+
+
+def test_a_receiver_that_goes_without_leave_is_missed(
+    monitor: RunningMonitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.gateway.receivers.AWAY_S", 0.05)
+    desk = f"{monitor.gateway.live}?receiver=desk"
+    hub = monitor.gateway.hub
+    lost = [("active", "no longer confirmed by: desk")]
+
+    def confirm(feed: ClientConnection) -> None:
+        seq = take(feed, "snapshot")["seq"]
+        feed.send(json.dumps({"type": "received", "seq": seq}))
+        wait_until(lambda: hub.receivers.lost(time.monotonic()) == (), "it to be back")
+
+    for leave in ("breaks", "goes away", "takes leave"):
+        with connect(desk) as feed:
+            confirm(feed)
+            wait_until(lambda: "desk" in hub.receivers.known, "it to be a receiver")
+            wait_until(lambda: "active" not in dict(receiver_lost(monitor)), "all to be well")
+            if leave == "breaks":
+                feed.socket.shutdown(socket.SHUT_RDWR)
+            if leave == "takes leave":
+                feed.send('{"type": "leave"}')
+            feed.close(1001)
+        if leave == "takes leave":
+            wait_until(lambda: hub.receivers.known == (), "its leave to be taken")
+        else:
+            wait_until(lambda: receiver_lost(monitor)[-1:] == lost, "it to be missed")
+    wait_until(lambda: "active" not in dict(receiver_lost(monitor)), "nobody to be missed")
+
+
+def test_a_client_that_closes_in_order_takes_leave(monitor: RunningMonitor) -> None:
+    hub = monitor.gateway.hub
+    with connect(f"{monitor.gateway.live}?receiver=wall") as feed:
+        seq = take(feed, "snapshot")["seq"]
+        feed.send(json.dumps({"type": "received", "seq": seq}))
+        wait_until(lambda: hub.receivers.known == ("wall",), "it to be a receiver")
+    wait_until(lambda: hub.receivers.known == (), "its leave to be taken")
+
+
 def test_a_slow_client_is_disconnected_and_catches_up(tmp_path: Path) -> None:
     hub_bounds = {"lag_events": 50}
     with tempfile.TemporaryDirectory(prefix="mep-") as short:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from monitor.config import TrackSection
@@ -101,3 +104,61 @@ def test_without_a_baseline_nothing_is_compared() -> None:
     criterion = DropCriterion(TrackSection())
     assert criterion.compare(1, response(10), None) is None
     assert criterion.compare(1, Measurement(Status.NO_RESPONSE, amplitude_uv=0.0), None) is None
+
+
+@pytest.mark.parametrize("amplitude_uv", [math.nan, math.inf, -1.0, None])
+def test_what_is_no_amplitude_is_compared_with_nothing(amplitude_uv: float | None) -> None:
+    measurement = Measurement(Status.RESPONSE, amplitude_uv=amplitude_uv)
+    assert DropCriterion(TrackSection()).compare(7, measurement, BASELINE) is None
+
+
+def in_doubt(percent: float, upper_percent: float | None, status: Status) -> Comparison:
+    upper_uv = None if upper_percent is None else BASELINE_UV * upper_percent / 100
+    return compare(
+        Measurement(
+            status,
+            ("out_of_distribution",),
+            amplitude_uv=BASELINE_UV * percent / 100,
+            amplitude_upper_uv=upper_uv,
+            amplitude_uncertain=True,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("percent", "upper_percent", "status", "beyond"),
+    [
+        (30.0, 49.0, Status.RESPONSE, True),
+        (30.0, 50.0, Status.RESPONSE, True),
+        (30.0, 51.0, Status.RESPONSE, False),
+        (30.0, None, Status.RESPONSE, False),
+        (100.0, 120.0, Status.RESPONSE, False),
+        (0.0, 50.0, Status.NO_RESPONSE, True),
+        (0.0, 51.0, Status.NO_RESPONSE, False),
+    ],
+)
+def test_an_uncertain_amplitude_is_beyond_where_even_its_upper_bound_is(
+    percent: float, upper_percent: float | None, status: Status, beyond: bool
+) -> None:
+    found = in_doubt(percent, upper_percent, status)
+    assert (found.uncertain, found.beyond, found.recovered) == (True, beyond, False)
+
+
+def test_an_uncertain_onset_takes_nothing_from_the_amplitude() -> None:
+    found = compare(Measurement(Status.RESPONSE, amplitude_uv=300.0, onset_uncertain=True))
+    assert (found.uncertain, found.beyond) == (False, True)
+
+
+@pytest.mark.parametrize(("floor_uv", "beyond"), [(None, True), (364.0, True), (366.0, False)])
+def test_below_the_detection_floor_only_a_lost_response_alarms(
+    floor_uv: float | None, beyond: bool
+) -> None:
+    small = replace(BASELINE, floor_uv=floor_uv)
+    for percent in (0.0, 20.0, 49.0):
+        found = DropCriterion(TrackSection()).compare(7, response(percent), small)
+        assert found is not None
+        assert found.beyond is beyond
+    gone = Measurement(Status.NO_RESPONSE, amplitude_uv=0.0, amplitude_upper_uv=400.0)
+    lost = DropCriterion(TrackSection()).compare(7, gone, small)
+    assert lost is not None
+    assert (lost.kind, lost.beyond) == (AlarmKind.RESPONSE_LOST, True)

@@ -166,6 +166,91 @@ def test_a_baseline_set_by_hand_is_what_counts_from_then_on() -> None:
     assert not muscles.estimator.has_baseline(0)
 
 
+def test_a_baseline_given_before_any_trial_is_where_the_muscle_is_expected() -> None:
+    """A case that is taken up again after a crash: no trial of the new run has been seen."""
+    muscles = Muscles()
+    for i in range(len(CHANNELS)):
+        muscles.estimator.baseline_given(i, FULL_UV)
+        muscles.baselines[i] = FULL_UV
+    at_once = first(muscles.estimator.judge())
+    assert at_once.percent == pytest.approx(100.0)
+    assert at_once.p_below < 0.05
+    assert first(muscles.trial(45.0)).p_below < 0.5, "one low trial is one low trial"
+    for _ in range(6):
+        estimate = first(muscles.trial())
+    assert estimate.p_below < 0.1
+    other = Muscles(5)
+    other.estimator.baseline_given(0, FULL_UV)
+    other.baselines[0] = FULL_UV
+    for _ in range(3):
+        lost = first(other.trial(5.0))
+    assert lost.p_below > 0.9
+
+
+ODD = [math.nan, math.inf, -math.inf, -5.0, 0.0, 1e-300, 1e-30, 1e30, 1e300]
+
+
+@pytest.mark.parametrize("uv", ODD)
+@pytest.mark.parametrize("bound_uv", [None, *ODD])
+def test_no_number_poisons_what_follows(uv: float, bound_uv: float | None) -> None:
+    muscles = Muscles().with_baseline(20)
+    for odd in (
+        Measurement(
+            Status.RESPONSE,
+            amplitude_uv=uv,
+            amplitude_lower_uv=bound_uv,
+            amplitude_upper_uv=bound_uv,
+        ),
+        Measurement(Status.NO_RESPONSE, amplitude_uv=0.0, amplitude_upper_uv=bound_uv),
+    ):
+        muscles.trial(odd)
+    for _ in range(40):
+        estimate = first(muscles.trial())
+    assert estimate.p_below < 0.5
+    assert estimate.percent == pytest.approx(100.0, abs=45.0)
+    for _ in range(4):
+        estimate = first(muscles.trial(8.0))
+    assert estimate.p_below > 0.9
+
+
+@pytest.mark.parametrize("m", [1, 16])
+def test_one_muscle_and_sixteen(m: int) -> None:
+    channels = [Channel(f"e{i}", ("APB", "AH", "TA")[i % 3]) for i in range(m)]
+    estimator, rng = AmplitudeEstimator(channels, [50.0] * m), np.random.default_rng(1)
+    baselines: list[float | None] = [FULL_UV] * m
+    for n in range(30):
+        left = np.where((np.arange(m) == 0) & (n >= 25), 0.1, 1.0)
+        uv = FULL_UV * left * np.exp(SD * rng.normal(size=m))
+        estimator.observe(180.0 * n, [response(float(x)) for x in uv], baselines)
+        if n == 10:
+            for i in range(m):
+                estimator.baseline_learned(i)
+    found = estimator.judge()
+    assert first(found).p_below > 0.9
+    assert all(e is not None and e.p_below < 0.5 for e in found[1:])
+
+
+def test_the_interval_is_worked_out_for_those_that_are_asked() -> None:
+    estimator = Muscles().with_baseline().estimator
+    whole, part = estimator.judge(), estimator.judge([2])
+    assert part[2] == whole[2]
+    for one, other in zip(whole, part, strict=True):
+        assert one is not None
+        assert other is not None
+        assert (one.percent, one.p_below, one.p_intact) == (
+            other.percent,
+            other.p_below,
+            other.p_intact,
+        )
+    assert math.isnan(first(part).lower_percent)
+
+
+def test_an_uncertain_amplitude_says_nothing() -> None:
+    one, other = Muscles().with_baseline(), Muscles().with_baseline()
+    in_doubt = Measurement(Status.RESPONSE, amplitude_uv=0.1 * FULL_UV, amplitude_uncertain=True)
+    assert first(one.trial(in_doubt)) == first(other.trial(REJECTED))
+
+
 def test_the_same_trials_give_the_same_bits() -> None:
     runs = []
     for _ in range(2):

@@ -173,6 +173,7 @@ def test_the_evidence_explains_the_condition() -> None:
         "baseline_accepted": 11,
         "baseline_set_by": "",
         "baseline_spread": None,
+        "baseline_floor_uv": None,
         "below_detection_floor": False,
         "upper_uv": None,
         "gradual": False,

@@ -89,3 +89,17 @@ def test_three_stimuli_without_any_judgement() -> None:
     case.trial(*every)
     assert case.trial(*every) == [(AlarmKind.REJECTS_IN_A_ROW, "", AlarmState.ACTIVE)]
     assert (AlarmKind.REJECTS_IN_A_ROW, "", AlarmState.RESOLVED) in case.trial()
+
+
+def test_two_uncertain_or_rejected_trials_in_a_row_are_not_measurable() -> None:
+    doubtful = Measurement(
+        Status.RESPONSE, ("out_of_distribution",), amplitude_uv=300.0, amplitude_uncertain=True
+    )
+    active = [(AlarmKind.NOT_MEASURABLE, "e1", AlarmState.ACTIVE)]
+    for first, second in ((doubtful, doubtful), (rejected("nan"), doubtful)):
+        case = Case()
+        assert case.trial(first) == []
+        assert case.trial(second) == active
+        assert case.trial() == [(AlarmKind.NOT_MEASURABLE, "e1", AlarmState.RESOLVED)]
+    case = Case()
+    assert [case.trial(doubtful), case.trial(), case.trial(doubtful)] == [[], [], []]

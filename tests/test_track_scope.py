@@ -35,8 +35,9 @@ def judge(
     calm: float = 0.0,
     gradual: float = 0.0,
 ) -> Judgement:
-    muscles = Muscles(CHANNELS, estimates, [calm] * 4, [gradual] * 4)
-    return muscles.judge(LH, controls)
+    muscles = Muscles(CHANNELS, controls)
+    muscles.take(estimates, [calm] * 4, [gradual] * 4)
+    return muscles.judge(LH)
 
 
 def test_one_muscle_alone_is_focal() -> None:

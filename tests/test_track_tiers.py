@@ -175,6 +175,46 @@ def test_one_outlier_is_never_high_and_goes_without_a_trace() -> None:
     assert over.evidence["reason"] == "not repeated"
 
 
+def doubtful(percent: float, upper_percent: float) -> Measurement:
+    return response(
+        percent, amplitude_upper_uv=FULL_UV * upper_percent / 100, amplitude_uncertain=True
+    )
+
+
+def test_an_uncertain_amplitude_neither_confirms_nor_clears() -> None:
+    case = Case().baseline(30)
+    events = case.trial({L_AH: doubtful(8, 15)})
+    [raised] = losses(events)
+    assert (raised.state, raised.priority) == (AlarmState.UNCONFIRMED, MEDIUM)
+    [row] = [r for e in events if isinstance(e, Trial) for r in e.channels if r.channel == "L-AH"]
+    assert (row.comparable, row.percent_of_baseline) == (False, pytest.approx(8, rel=0.1))
+    for one in (doubtful(8, 15), doubtful(100, 120), doubtful(0, 15)):
+        for _ in range(3):
+            assert losses(case.trial({L_AH: one})) == []
+    [told] = losses(case.trial({L_AH: response(8)}))
+    assert told.state is AlarmState.UNCONFIRMED, "the first that counts"
+    assert told.evidence["n_of_k"] == "1 of 2"
+
+
+def test_an_uncertain_amplitude_that_may_be_whole_raises_nothing() -> None:
+    case = Case().baseline(30)
+    assert losses(case.trial({L_AH: doubtful(30, 60)})) == []
+
+
+def test_a_small_response_alarms_by_its_loss_alone() -> None:
+    """Half of 400 uV lies below four times a noise of 60 uV."""
+    case, noisy = Case(), {L_AH: response(100, noise_uv=60.0)}
+    for _ in range(12):
+        assert losses(case.trial(noisy)) == []
+    for _ in range(4):
+        assert losses(case.trial({L_AH: response(20, noise_uv=60.0)})) == []
+    [gone] = losses(case.trial({L_AH: SILENT}))
+    assert (gone.kind, gone.state) == (AlarmKind.RESPONSE_LOST, AlarmState.UNCONFIRMED)
+    assert gone.evidence["baseline_floor_uv"] == pytest.approx(240.0)
+    [lost] = losses(case.trial({L_AH: SILENT}))
+    assert (lost.state, lost.priority) == (AlarmState.ACTIVE, HIGH)
+
+
 def test_values_about_the_criterion_stay_unconfirmed_for_long() -> None:
     case = Case().baseline(30)
     for _ in range(4):
@@ -307,8 +347,13 @@ def test_a_later_onset_is_advisory() -> None:
     case = Case()
     for _ in range(12):
         case.trial({L_AH: response(100, onset_ms=40.0)})
-    found = [c for _ in range(2) for c in losses(case.trial({L_AH: response(100, onset_ms=44.0)}))]
+    case.command(Annotate("propofol bolus", "Dr A"))
+    found = [c for _ in range(4) for c in losses(case.trial({L_AH: response(100, onset_ms=44.0)}))]
     assert [(c.kind, c.priority) for c in found] == [(AlarmKind.LATENCY_SHIFT, LOW)]
+    evidence = found[0].evidence
+    assert (evidence["threshold"], evidence["n_of_k"]) == (10.0, "4 of 5")
+    assert (evidence["baseline_onset_ms"], evidence["model"]) == (40.0, "net 1.0 abc")
+    assert str(evidence["noted"]).startswith("propofol bolus")
 
 
 def confirmed_case(track: TrackSection | None = None) -> tuple[Case, AlarmCondition]:

@@ -35,6 +35,7 @@ from monitor.link import (
     ReadWaveform,
     RecordCounts,
     Reply,
+    ReportReceivers,
     WaveformHeader,
     pack_waveform,
 )
@@ -396,6 +397,11 @@ class Engine:
         for ask in self._feed.take_requests():
             if isinstance(ask.ask, ReadWaveform):
                 self._waveforms.take(ask, ask.ask)
+            elif isinstance(ask.ask, ReportReceivers):
+                known = self._watch.receivers(ask.ask)
+                lost = self._watch.receivers_lost(self._pipeline.acquisition.now_s)
+                self._notice([lost], self._clock.lsl())
+                ask.answer(Reply(ask.id, body=msgspec.Raw(wire.encode(known))))
             else:
                 self._answer(ask, ask.ask)
         self._waveforms.answer_one()

@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from monitor import wire
 from monitor.engine.waveforms import KeptEpoch
@@ -156,7 +157,7 @@ class Resumed:
         if standing is None:
             raise CommandRefused(f"alarm {alarm_id} is not standing", "not_now")
         at_s = case_s + self.offset_s
-        resolved = replace(
+        resolved = structs.replace(
             standing,
             state=AlarmState.RESOLVED,
             resolved_s=at_s,
@@ -179,7 +180,7 @@ class Resumed:
                     epoch = replace(epoch, trial=number, stimulus_s=at_s)
                 return replace(event, trial=number, stimulus_s=at_s, epoch=epoch)
             case AlarmCondition():
-                return replace(
+                return structs.replace(
                     event,
                     id=event.id + self.alarms,
                     trial=None if event.trial is None else event.trial + self.trials,
@@ -215,8 +216,8 @@ NEW_CASE = Resumed()
 def _interrupted(alarm: AlarmCondition, now_s: float) -> AlarmCondition:
     evidence = {**alarm.evidence, "interrupted": "engine restarted: no longer followed"}
     if alarm.priority is Priority.HIGH and alarm.alarm_class is AlarmClass.PHYSIOLOGICAL:
-        return replace(alarm, state=AlarmState.LATCHED, evidence=evidence)
-    return replace(alarm, state=AlarmState.RESOLVED, resolved_s=now_s, evidence=evidence)
+        return structs.replace(alarm, state=AlarmState.LATCHED, evidence=evidence)
+    return structs.replace(alarm, state=AlarmState.RESOLVED, resolved_s=now_s, evidence=evidence)
 
 
 def read_interrupted(journal: JournalReader, now: datetime) -> Resumed:

@@ -5,6 +5,7 @@ Nothing here reads a clock or raises an alarm: notices go to the core, which own
 
 from __future__ import annotations
 
+from monitor.link import ReportReceivers
 from monitor.types import AlarmKind, Notice
 
 GATEWAY_LOST_S = 2.0
@@ -24,6 +25,8 @@ class SelfWatch:
         self._receiver_seen = False
         self._receiver_left: float | None = None
         self._markers_ended = False
+        self._receivers: tuple[str, ...] = ()
+        self._lost: tuple[str, ...] = ()
 
     def look(
         self, now: float, case_s: float, record_fault: str, receivers: int, awaited: bool
@@ -40,6 +43,20 @@ class SelfWatch:
         return notices + self._turn(
             AlarmKind.GATEWAY_LOST, lost, case_s, "the display process is gone"
         )
+
+    def receivers(self, report: ReportReceivers) -> tuple[str, ...]:
+        """What a gateway reports; the receivers that the gateway before it knew.
+
+        :meth:`receivers_lost` then says what to make of it.
+        """
+        if not report.fresh:
+            self._receivers, self._lost = report.known, report.lost
+        return self._receivers
+
+    def receivers_lost(self, case_s: float) -> Notice:
+        """One condition for all of them; the same again changes nothing in the core."""
+        message = f"no longer confirmed by: {', '.join(self._lost)}" if self._lost else ""
+        return Notice(AlarmKind.RECEIVER_LOST, bool(self._lost), case_s, message=message)
 
     def markers(
         self, case_s: float, matched: int, seen: dict[str, int], *, ended: bool = False

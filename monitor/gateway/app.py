@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -18,6 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from monitor import __version__
 from monitor.gateway.guard import Guard
 from monitor.gateway.hub import Disconnect, Hub
+from monitor.gateway.receivers import Connection
 from monitor.gateway.rest import rest_router
 from monitor.page import PAGE, page_is_built
 from monitor.queues import COUNTED
@@ -28,6 +30,8 @@ NO_PAGE = (
 )
 MAX_RECEIVED_BYTES = 4096
 
+
+CLOSED_IN_ORDER = 1000
 
 RECORD_GAUGES = {
     "slow_commits": "Commits to the journal that took over 10 ms",
@@ -44,6 +48,10 @@ class _Received(msgspec.Struct, frozen=True, tag="received", tag_field="type"):
     """A client's confirmation that its application has taken everything up to ``seq``."""
 
     seq: int
+
+
+class _Leave(msgspec.Struct, frozen=True, tag="leave", tag_field="type"):
+    """A client's leave-taking: it is not missed when it is gone."""
 
 
 def create_app(
@@ -100,16 +108,20 @@ def create_app(
         socket: WebSocket,
         since: Annotated[int | None, Query(ge=0)] = None,
         waveforms: bool = False,
+        receiver: Annotated[str, Query(max_length=64)] = "",
     ) -> None:
         await socket.accept()
-        follower = asyncio.create_task(hub.serve(socket, since, waveforms))
-        listener = asyncio.create_task(_listen(socket, hub))
+        host = socket.client.host if socket.client else "unknown"
+        connection = hub.receivers.come(receiver or host)
+        follower = asyncio.create_task(hub.serve(socket, since, waveforms, connection))
+        listener = asyncio.create_task(_listen(socket, hub, connection))
         try:
             await asyncio.wait((follower, listener), return_when=asyncio.FIRST_COMPLETED)
         finally:
             listener.cancel()
             follower.cancel()
             ended = await asyncio.gather(follower, listener, return_exceptions=True)
+            hub.receivers.go(connection, time.monotonic(), took_leave=ended[1] is True)
         for outcome in ended:
             if isinstance(outcome, Disconnect):
                 # It may be too slow to take even this; the server closes it all the same.
@@ -128,17 +140,27 @@ def create_app(
     return app
 
 
-async def _listen(socket: WebSocket, hub: Hub) -> None:
-    """Take confirmations until the client goes; anything else ends the connection."""
+async def _listen(socket: WebSocket, hub: Hub, connection: Connection) -> bool:
+    """Take confirmations until the client goes; anything else ends the connection.
+
+    Returns:
+        Whether it took leave: by saying so, or by closing in order (1000; a page that is closed or
+        loaded again says 1001, a connection that breaks nothing).
+    """
+    took_leave = False
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
-            return
+            return took_leave or message.get("code") == CLOSED_IN_ORDER
         text = message.get("text") or ""
         try:
-            msgspec.json.decode(text[:MAX_RECEIVED_BYTES], type=_Received)
+            said = msgspec.json.decode(text[:MAX_RECEIVED_BYTES], type=_Received | _Leave)
         except msgspec.DecodeError:
             raise Disconnect(1003, 'only {"type": "received", "seq": n} is understood') from None
+        if isinstance(said, _Leave):
+            took_leave = True
+            continue
+        hub.receivers.confirmed(connection, said.seq, time.monotonic())
         hub.metrics.confirmed.inc()
 
 

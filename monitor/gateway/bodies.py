@@ -232,7 +232,7 @@ class NewAnnotationBody(_Body):
 class AudioPauseBody(_Body):
     """``seconds`` 0 ends the pause; ten minutes is the longest."""
 
-    seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)]
+    seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 120.0
     by: Name
 
 

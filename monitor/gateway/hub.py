@@ -10,6 +10,7 @@ client that is not there in time goes without (counted).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,8 @@ import msgspec
 from monitor.gateway.engine_link import EngineLink, EngineUnreachable
 from monitor.gateway.metrics import Metrics
 from monitor.gateway.model import Logged, ReadModel, logged
-from monitor.link import ReadEvents
+from monitor.gateway.receivers import Connection, Receivers
+from monitor.link import ReadEvents, ReportReceivers
 from monitor.wire import VERSION, Envelope, utc_text
 
 LAG_EVENTS = 1_000
@@ -68,6 +70,9 @@ class Hub:
             socket_path, self._position, self._on_case, self._on_event, self.model.keep_waveform
         )
         self.clients: set[Client] = set()
+        self.receivers = Receivers()
+        self._reported: ReportReceivers | None = None
+        self._reported_over = 0
         self._lag_events = lag_events
         self._send_timeout_s = send_timeout_s
 
@@ -97,17 +102,45 @@ class Hub:
         """Every second, for as long as it runs, each client is due a heartbeat."""
         while True:
             await asyncio.sleep(HEARTBEAT_S)
+            await self._report_receivers()
             for client in self.clients:
                 client.heartbeat_due = True
                 client.wake.set()
 
-    async def serve(self, outlet: Outlet, since: int | None, waveforms: bool) -> None:
+    async def _report_receivers(self) -> None:
+        """Tell the engine of the receivers where that changed, or where it is another engine."""
+        now_s = time.monotonic()
+        report = ReportReceivers(self.receivers.known, self.receivers.lost(now_s))
+        connects = self.link.connects
+        if not self.link.up or (self._reported, self._reported_over) == (report, connects):
+            return
+        try:
+            async with asyncio.timeout(HEARTBEAT_S):
+                if self._reported is None:
+                    reply = await self.link.ask(ReportReceivers(fresh=True))
+                    before = msgspec.json.decode(reply.body, type=tuple[str, ...] | None)
+                    self.receivers.expect(before or (), now_s)
+                    report = ReportReceivers(self.receivers.known, self.receivers.lost(now_s))
+                await self.link.ask(report)
+        except (EngineUnreachable, TimeoutError):
+            return  # in a second again
+        self._reported, self._reported_over = report, connects
+
+    async def serve(
+        self,
+        outlet: Outlet,
+        since: int | None,
+        waveforms: bool,
+        receiver: Connection | None = None,
+    ) -> None:
         """Send everything after ``since`` (None: a snapshot first), then live, until it fails.
+
+        ``receiver`` is told of every event that was sent.
 
         Raises:
             Disconnect: the client must be closed with that code.
         """
-        client = Client(outlet, waveforms, self, self._send_timeout_s)
+        client = Client(outlet, waveforms, self, self._send_timeout_s, receiver)
         self.clients.add(client)
         try:
             await client.follow(since)
@@ -162,7 +195,15 @@ def own_message(seq: int, kind: str, body: bytes) -> str:
 class Client:
     """One follower: its place in the log, and the loop that moves it on."""
 
-    def __init__(self, outlet: Outlet, waveforms: bool, hub: Hub, send_timeout_s: float) -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        waveforms: bool,
+        hub: Hub,
+        send_timeout_s: float,
+        receiver: Connection | None = None,
+    ) -> None:
+        self._receiver = receiver
         self._outlet = outlet
         self._waveforms = waveforms
         self._hub = hub
@@ -210,6 +251,7 @@ class Client:
             for entry in entries:
                 await self._text(entry.message(now_text()))
                 self.seq = entry.seq
+                self._await_confirmation()
                 if self._waveforms and entry.trial is not None:
                     await self._waveform(entry.trial)
                 if self.heartbeat_due:
@@ -236,8 +278,13 @@ class Client:
         self.seq = model.last_seq
         waveforms = model.waveforms() if self._waveforms else []
         await self._text(own_message(self.seq, "snapshot", body))
+        self._await_confirmation()
         for message in waveforms:
             await self._bytes(message)
+
+    def _await_confirmation(self) -> None:
+        if self._receiver is not None:
+            self._receiver.sent(self.seq, time.monotonic())
 
     async def _waveform(self, trial: int) -> None:
         message = self._hub.model.waveform(trial)

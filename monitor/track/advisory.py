@@ -1,7 +1,8 @@
 """Advisory signs beside the amplitude: latency, shape and stimulation threshold.
 
-They support a judgement and make none (weak support in the literature), so they live simply: two
-comparable trials in a row raise one, two in a row without it end it.
+They support a judgement and make none (weak support in the literature), so they live simply: four
+of the last five comparable trials raise one, four of five without it end it. The shape of a
+response in noise is mostly the noise's, so that only trials of a high SNR have a say in it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,23 @@ from dataclasses import dataclass, field
 from monitor.config import TrackSection
 from monitor.types import AlarmKind, Measurement, Status
 
-IN_A_ROW = 2
-PHASES_LOST = 2.0
-"""A response has lost its shape where it has two phases less than at baseline."""
+OF_TRIALS, NEEDED = 5, 4
+BOUNDARY_PERCENT = 5e-4
+"""A latency on the boundary must not hang on its last bit."""
+PHASES_LOST = 3.0
+"""A response has lost its shape where it has three phases less than at baseline: two come and go
+by themselves, in four of five trials in a row on some muscle of half of the stable cases."""
+SHAPE_SNR_MIN = 20.0
+"""Peak over noise SD from which on a shape is the one it has without noise in 97 of 100 sweeps
+(bench.alarm_advisory)."""
 
 ADVISORY_KINDS = (AlarmKind.LATENCY_SHIFT, AlarmKind.MORPHOLOGY_CHANGE, AlarmKind.THRESHOLD_RISE)
+
+
+def shape_of(measurement: Measurement) -> int | None:
+    """The number of phases where it can be believed."""
+    snr = measurement.snr
+    return measurement.phases if snr is not None and snr >= SHAPE_SNR_MIN else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +38,37 @@ class Finding:
     kind: AlarmKind
     active: bool
     message: str = ""
+    threshold: float | None = None
+    n_of_k: str = ""
 
 
 @dataclass(slots=True)
-class _Run:
-    """How many trials in a row showed a sign, or did not, since that last changed."""
+class _Votes:
+    """Which of the last trials showed a sign, the latest in the lowest bit."""
 
     standing: bool = False
-    against: int = 0
+    shown: int = 0
+    trials: int = 0
 
     def take(self, shown: bool) -> bool:
         """Whether the sign has now come or gone."""
-        self.against = self.against + 1 if shown is not self.standing else 0
-        if self.against < IN_A_ROW:
+        self.shown = (self.shown << 1 | shown) & _LAST_TRIALS
+        self.trials += 1
+        votes = self.shown.bit_count()
+        against = min(self.trials, OF_TRIALS) - votes if self.standing else votes
+        if against < NEEDED:
             return False
-        self.standing, self.against = shown, 0
+        self.standing = not self.standing
         return True
+
+    def finding(self, kind: AlarmKind, message: str, threshold: float) -> Finding:
+        """What has just come or gone."""
+        n_of_k = f"{self.shown.bit_count()} of {OF_TRIALS}"
+        return Finding(kind, self.standing, message, threshold, n_of_k)
+
+
+_LAST_TRIALS = (1 << OF_TRIALS) - 1
+_RESPONSE = Status.RESPONSE
 
 
 @dataclass(slots=True)
@@ -48,31 +76,29 @@ class Signs:
     """Latency and shape of one muscle under one setting."""
 
     track: TrackSection
-    _latency: _Run = field(default_factory=_Run)
-    _shape: _Run = field(default_factory=_Run)
+    _latency: _Votes = field(default_factory=_Votes)
+    _shape: _Votes = field(default_factory=_Votes)
 
     def take(
         self, measurement: Measurement, onset_ms: float | None, phases: float | None
     ) -> list[Finding]:
         """One comparable trial against the baseline's onset and number of phases."""
-        if measurement.status is not Status.RESPONSE:
-            return []
         found: list[Finding] = []
+        if measurement.status is not _RESPONSE:
+            return found
         own_ms = measurement.onset_ms
         if own_ms is not None and onset_ms is not None and not measurement.onset_uncertain:
-            # To a thousandth, so that a value on the boundary does not hang on its last bit.
-            later = round(100.0 * (own_ms / onset_ms - 1.0), 3)
-            limit = self.track.latency_percent
-            if self._latency.take(later >= limit):
+            later = 100.0 * (own_ms / onset_ms - 1.0)
+            if self._latency.take(later >= self.track.latency_percent - BOUNDARY_PERCENT):
                 message = (
                     f"onset {own_ms:.1f} ms, {later:.0f} % later than {onset_ms:.1f} ms at baseline"
                 )
-                found.append(Finding(AlarmKind.LATENCY_SHIFT, self._latency.standing, message))
-        if measurement.phases is not None and phases is not None:
-            lost = phases - measurement.phases >= PHASES_LOST
-            if self._shape.take(lost):
-                message = f"{measurement.phases} phases, {phases:g} at baseline"
-                found.append(Finding(AlarmKind.MORPHOLOGY_CHANGE, self._shape.standing, message))
+                limit = self.track.latency_percent
+                found.append(self._latency.finding(AlarmKind.LATENCY_SHIFT, message, limit))
+        own = shape_of(measurement)
+        if own is not None and phases is not None and self._shape.take(phases - own >= PHASES_LOST):
+            message = f"{own} phases, {phases:g} at baseline"
+            found.append(self._shape.finding(AlarmKind.MORPHOLOGY_CHANGE, message, PHASES_LOST))
         return found
 
 
@@ -129,4 +155,4 @@ class StimulationThreshold:
         self._standing = risen
         sign = "" if self.needed is not None else "more than "
         message = f"a response takes {sign}{now:g}, {self.before:g} at baseline" if risen else ""
-        return [Finding(AlarmKind.THRESHOLD_RISE, risen, message)]
+        return [Finding(AlarmKind.THRESHOLD_RISE, risen, message, self.rise, "1 of 1")]

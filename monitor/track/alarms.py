@@ -12,9 +12,11 @@ physiological ones (:mod:`monitor.track.advisory`) live the same simple life.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.criteria import Comparison, DropCriterion
@@ -95,6 +97,7 @@ ALARM_TABLE: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
     }
 )
 
+_NONE: Mapping[str, Loss] = MappingProxyType({})
 _WHOLE_CASE = Channel("", muscle="")
 
 
@@ -110,21 +113,25 @@ class AlarmBook:
         self._criterion = DropCriterion(track)
         self._explained = explained or {}
         self._last_id = 0
-        self._losses: dict[tuple[str, str], Loss] = {}
+        self._losses: dict[str, dict[str, Loss]] = {}
         self._technical: dict[tuple[AlarmKind, str, str, str], AlarmCondition] = {}
 
     def loss(self, setting: str, channel: str) -> Loss | None:
         """The loss standing on a channel under a setting, latched included."""
-        return self._losses.get((setting, channel))
+        return self.standing(setting).get(channel)
+
+    def standing(self, setting: str) -> Mapping[str, Loss]:
+        """The losses standing under a setting, by channel, latched included."""
+        return self._losses.get(setting, _NONE)
 
     def losses(self, channel: str) -> list[Loss]:
         """The losses standing on a channel under any setting."""
-        return [loss for (_, name), loss in self._losses.items() if name == channel]
+        return [losses[channel] for losses in self._losses.values() if channel in losses]
 
     @property
     def highest(self) -> Priority | None:
         """The highest priority that stands and nobody has acknowledged."""
-        standing = [loss.condition for loss in self._losses.values()]
+        standing = [loss.condition for ls in self._losses.values() for loss in ls.values()]
         standing += self._technical.values()
         open_ = {c.priority for c in standing if c.state is not AlarmState.ACKNOWLEDGED}
         return next((p for p in (_P.HIGH, _P.MEDIUM, _P.LOW) if p in open_), None)
@@ -142,6 +149,8 @@ class AlarmBook:
     ) -> AlarmCondition | None:
         """Take a channel's comparable trial; the condition that it raised or changed, or None.
 
+        Of a trial whose amplitude is uncertain only a condition that does not stand yet is made.
+
         Args:
             setting: the trial's stimulation setting.
             channel: the channel.
@@ -151,54 +160,56 @@ class AlarmBook:
             intensity: of the stimulus, where known.
             noted: what the record notes that may explain it (a bolus, the pressure).
         """
-        key = (setting, channel.name)
-        loss = self._losses.get(key)
+        loss = self.standing(setting).get(channel.name)
         if loss is None:
             if not comparison.beyond:
                 return None
             alarm, resolve = self._criterion.thresholds(channel.muscle)
             explained: Evidence = {"threshold_percent": alarm, "recovery_percent": resolve}
             after = Loss.raised(
-                replace(
-                    self._condition(comparison.kind, at_s, setting, channel),
-                    rule=self._criterion.rule(comparison.kind, channel.muscle),
-                    evidence=explained | self._explained,
+                self._condition(
+                    comparison.kind,
+                    at_s,
+                    setting,
+                    channel,
+                    self._criterion.rule(comparison.kind, channel.muscle),
+                    explained | self._explained,
                 ),
                 comparison,
                 judgement,
                 self._track,
-                intensity,
+                intensity=intensity,
+                noted=noted,
             )
+        elif comparison.uncertain:
+            return None
         else:
             rule = self._criterion.rule(loss.kind_after(comparison), channel.muscle)
-            after = loss.after(comparison, judgement, rule, at_s)
+            after = loss.after(comparison, judgement, rule, at_s, noted)
             if after is loss:
                 return None
-        if noted:
-            evidence = after.condition.evidence | {"noted": noted}
-            after = replace(after, condition=replace(after.condition, evidence=evidence))
-        return self._keep_loss(key, after)
+        return self._keep_loss(after)
 
     def absent_elsewhere(
         self, key: tuple[str, str], setting: str, trial: int, at_s: float
     ) -> AlarmCondition | None:
         """No response under another ``setting`` as strong: confirms the loss of ``key``."""
-        loss = self._losses[key]
+        loss = self._losses[key[0]][key[1]]
         rule = self._criterion.rule(AlarmKind.RESPONSE_LOST, loss.condition.muscle)
         after = loss.absent_elsewhere(setting, trial, rule, at_s)
-        return None if after is loss else self._keep_loss(key, after)
+        return None if after is loss else self._keep_loss(after)
 
     def tick(self, at_s: float) -> list[AlarmCondition]:
         """Time passed: unconfirmed losses rise, high ones that nobody takes are passed on."""
-        changed: list[AlarmCondition | None] = []
-        for key, loss in list(self._losses.items()):
+        found: list[AlarmCondition | None] = []
+        for loss in [loss for losses in self._losses.values() for loss in losses.values()]:
             after = loss.waited(at_s)
             if after is loss:
                 continue
-            changed.append(self._keep_loss(key, after))
+            found.append(self._keep_loss(after))
             if after.exhausted:
                 condition = after.condition
-                changed.append(
+                found.append(
                     self.raise_technical(
                         AlarmKind.ESCALATION_EXHAUSTED,
                         at_s,
@@ -207,7 +218,7 @@ class AlarmBook:
                         channel=Channel(condition.channel, condition.muscle),
                     )
                 )
-        return [condition for condition in changed if condition is not None]
+        return [condition for condition in found if condition is not None]
 
     def taken(self, condition: AlarmCondition, at_s: float) -> AlarmCondition | None:
         """A loss was taken or has ended: its exhausted escalation is over; None without one."""
@@ -230,22 +241,22 @@ class AlarmBook:
         channel: Channel = _WHOLE_CASE,
         trial: int | None = None,
         cause: str = "",
+        more: Evidence | None = None,
     ) -> AlarmCondition | None:
         """A technical or advisory condition is there; None where it stood with the same message.
 
-        Conditions of one kind and place with another ``cause`` are others.
+        Conditions of one kind and place with another ``cause`` are others. ``more``: what explains
+        an advisory one beside its message.
         """
         key = (kind, setting, channel.name, cause)
         standing = self._technical.get(key)
         evidence: Evidence = {"message": message}
+        if more is not None:
+            evidence |= more | self._explained
         if standing is None:
-            found = replace(
-                self._condition(kind, at_s, setting, channel),
-                trial=trial,
-                rule=ALARM_TABLE[kind].meaning,
-                evidence=evidence,
-            )
-        elif standing.evidence == evidence:
+            rule = ALARM_TABLE[kind].meaning
+            found = self._condition(kind, at_s, setting, channel, rule, evidence, trial)
+        elif standing.evidence["message"] == message:
             return None
         else:
             found = replace(standing, evidence=evidence)
@@ -273,10 +284,10 @@ class AlarmBook:
         Raises:
             CommandRefused: there is no such condition, it is resolved, or acknowledged already.
         """
-        for key, loss in self._losses.items():
+        for loss in [loss for losses in self._losses.values() for loss in losses.values()]:
             if loss.condition.id == alarm_id:
                 _refuse_second(loss.condition)
-                return self._keep_loss(key, loss.acknowledged(by, at_s))
+                return self._keep_loss(loss.acknowledged(by, at_s))
         for technical_key, standing in self._technical.items():
             if standing.id == alarm_id:
                 _refuse_second(standing)
@@ -292,15 +303,24 @@ class AlarmBook:
             raise CommandRefused(f"alarm {alarm_id} is already resolved", "not_now")
         raise CommandRefused(f"there is no alarm {alarm_id}", "unknown")
 
-    def _keep_loss(self, key: tuple[str, str], loss: Loss) -> AlarmCondition:
-        if loss.condition.state is AlarmState.RESOLVED:
-            self._losses.pop(key, None)
+    def _keep_loss(self, loss: Loss) -> AlarmCondition:
+        condition = loss.condition
+        losses = self._losses.setdefault(condition.setting, {})
+        if condition.state is AlarmState.RESOLVED:
+            losses.pop(condition.channel, None)
         else:
-            self._losses[key] = loss
-        return loss.condition
+            losses[condition.channel] = loss
+        return condition
 
     def _condition(
-        self, kind: AlarmKind, at_s: float, setting: str, channel: Channel
+        self,
+        kind: AlarmKind,
+        at_s: float,
+        setting: str,
+        channel: Channel,
+        rule: str,
+        evidence: Evidence,
+        trial: int | None = None,
     ) -> AlarmCondition:
         self._last_id += 1
         entry = ALARM_TABLE[kind]
@@ -314,6 +334,9 @@ class AlarmBook:
             setting=setting,
             channel=channel.name,
             muscle=channel.muscle,
+            trial=trial,
+            rule=rule,
+            evidence=evidence,
         )
 
 

@@ -25,12 +25,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import Any
 
 from monitor.config import TrackSection
+from monitor.track.advisory import shape_of
+from monitor.track.criteria import is_amplitude
+from monitor.track.median import MedianSweep
 from monitor.types import (
     Baseline,
     BaselineState,
@@ -40,13 +42,20 @@ from monitor.types import (
     Status,
 )
 
+FLOOR_OVER_NOISE = 4.0
+"""The smallest response that a sweep would show, peak to peak over its noise SD. Sweeps of white
+noise alone give 3.8 to 7.0 as bound (5th to 95th per cent, median 4.2): the low end, so that no
+muscle loses its criterion without need."""
+
 _COMPARED_WITH = frozenset({BaselineState.USABLE, BaselineState.FROZEN})
 
 
 def is_accepted(measurement: Measurement) -> bool:
     """Whether the trial says something of the muscle: a measured response, or none."""
+    if measurement.amplitude_uncertain:
+        return False
     if measurement.status is Status.RESPONSE:
-        return measurement.amplitude_uv is not None
+        return is_amplitude(measurement.amplitude_uv)
     return measurement.status is Status.NO_RESPONSE
 
 
@@ -59,6 +68,7 @@ class _Accepted:
     onset_ms: float | None = None
     sweep_uv: Float32Array | None = None
     phases: int | None = None
+    floor_uv: float | None = None
 
 
 class BaselineLearner:
@@ -80,6 +90,7 @@ class BaselineLearner:
         self._accepted: deque[_Accepted] = deque()
         self.current: Baseline | None = None
         self.phases: float | None = None
+        self._sweep: MedianSweep | None = None
         self.superseded: tuple[Baseline, ...] = ()
 
     @property
@@ -107,7 +118,7 @@ class BaselineLearner:
         """
         if self.state is BaselineState.FROZEN:
             return None
-        amplitude_uv = measurement.amplitude_uv
+        amplitude_uv, floor_uv = measurement.amplitude_uv, _floor_uv(measurement)
         # A response with nothing left above the noise floor adds no amplitude: it counts as none.
         if measurement.status is Status.RESPONSE and amplitude_uv:
             self._accepted.append(
@@ -116,11 +127,14 @@ class BaselineLearner:
                     amplitude_uv,
                     measurement.onset_ms,
                     sweep_uv.copy(),
-                    measurement.phases,
+                    shape_of(measurement),
+                    floor_uv,
                 )
             )
+            if self._sweep is not None:
+                self._sweep.take(sweep_uv)
         else:
-            self._accepted.append(_Accepted(trial))
+            self._accepted.append(_Accepted(trial, floor_uv=floor_uv))
             if self.usable is not None:
                 return None  # counted with the next response
         if self.usable is None and len(self._accepted) > self._window_trials:
@@ -140,10 +154,16 @@ class BaselineLearner:
     ) -> Baseline:
         if self.current is not None:
             self.superseded = (*self.superseded, self.current)
+        floor_uv = self.current.floor_uv if self.current is not None else None
         self._accepted.clear()
-        self.phases = None
+        self.phases = self._sweep = None
         self.current = replace(
-            self._empty(), state=state, amplitude_uv=amplitude_uv, set_by=by, reason=reason
+            self._empty(),
+            state=state,
+            amplitude_uv=amplitude_uv,
+            set_by=by,
+            reason=reason,
+            floor_uv=floor_uv,
         )
         return self.current
 
@@ -164,35 +184,41 @@ class BaselineLearner:
     def _learned(self) -> Baseline | None:
         before = self._empty() if self.current is None else self.current
         responses = [(a, a.amplitude_uv) for a in self._accepted if a.amplitude_uv is not None]
-        learned = replace(
-            before,
-            accepted=len(self._accepted),
-            responses=len(responses),
-            trials=tuple(a.trial for a, _ in responses),
-        )
-        spread = quartile_ratio([uv for _, uv in responses])
+        amplitudes_uv = sorted([uv for _, uv in responses])
+        spread = quartile_ratio(amplitudes_uv)
+        changes: dict[str, Any] = {
+            "accepted": len(self._accepted),
+            "responses": len(responses),
+            "trials": tuple([a.trial for a, _ in responses]),
+            "floor_uv": _median_of([a.floor_uv for a in self._accepted]),
+        }
         if self.usable is not None or self._is_usable(len(responses), spread):
             done = len(responses) >= self._track.baseline_frozen
-            onsets_ms = [a.onset_ms for a, _ in responses if a.onset_ms is not None]
-            learned = replace(
-                learned,
-                state=BaselineState.FROZEN if done else BaselineState.USABLE,
-                amplitude_uv=_median([uv for _, uv in responses]),
-                spread=spread,
-                onset_ms=_median(onsets_ms) if onsets_ms else None,
-                sweep_uv=_median_sweep(
-                    [a.sweep_uv for a, _ in responses if a.sweep_uv is not None]
-                ),
-            )
-            phases = [float(a.phases) for a, _ in responses if a.phases is not None]
-            self.phases = _median(phases) if phases else None
+            changes |= {
+                "state": BaselineState.FROZEN if done else BaselineState.USABLE,
+                "amplitude_uv": _median(amplitudes_uv),
+                "spread": spread,
+                "onset_ms": _median_of([a.onset_ms for a, _ in responses]),
+                "sweep_uv": self._median_sweep(),
+            }
+            self.phases = _median_of([a.phases for a, _ in responses])
             if done:
                 self._accepted.clear()
+                self._sweep = None
         elif len(self._accepted) >= self._window_trials:
-            learned = replace(learned, state=BaselineState.UNRELIABLE, spread=spread)
+            changes |= {"state": BaselineState.UNRELIABLE, "spread": spread}
+        learned = replace(before, **changes)
         changed = self.current is None or _visible(learned) != _visible(self.current)
         self.current = learned
         return learned if changed else None
+
+    def _median_sweep(self) -> Float32Array:
+        if self._sweep is None:
+            self._sweep = MedianSweep()
+            for a in self._accepted:
+                if a.sweep_uv is not None:
+                    self._sweep.take(a.sweep_uv)
+        return self._sweep.median()
 
     def _is_usable(self, n_responses: int, spread: float | None) -> bool:
         share = n_responses / len(self._accepted)
@@ -203,26 +229,32 @@ class BaselineLearner:
         )
 
 
-def _median(values: list[float]) -> float:
-    ordered = sorted(values)
+def _floor_uv(measurement: Measurement) -> float | None:
+    noise_uv = measurement.noise_uv
+    return None if noise_uv is None else FLOOR_OVER_NOISE * noise_uv
+
+
+def _median(ordered: Sequence[float]) -> float:
     n = len(ordered)
     return (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
 
 
-def quartile_ratio(values: list[float]) -> float | None:
-    """Upper over lower quartile of positive values; None of fewer than four."""
-    if len(values) < 4:
+def _median_of(values: list[float | None] | list[int | None]) -> float | None:
+    known = sorted([value for value in values if value is not None])
+    return _median(known) if known else None
+
+
+def quartile_ratio(ordered: Sequence[float]) -> float | None:
+    """Upper over lower quartile of positive values in rising order; None of fewer than four."""
+    if len(ordered) < 4:
         return None
-    lower, upper = np.quantile(values, [0.25, 0.75])
-    return round(float(upper / lower), 6)
+    return round(_quantile(ordered, 0.75) / _quantile(ordered, 0.25), 6)
 
 
-def _median_sweep(sweeps_uv: list[Float32Array]) -> Float32Array:
-    """The median sweep (n,) float32; accepted sweeps hold no NaN."""
-    ordered = np.sort(np.stack(sweeps_uv), axis=0)
-    n = len(sweeps_uv)
-    median_uv: Float32Array = (ordered[(n - 1) // 2] + ordered[n // 2]) * np.float32(0.5)
-    return median_uv
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    at = share * (len(ordered) - 1)
+    low = int(at)
+    return ordered[low] + (at - low) * (ordered[low + 1] - ordered[low])
 
 
 def _visible(baseline: Baseline) -> tuple[object, ...]:

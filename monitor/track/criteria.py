@@ -9,7 +9,9 @@ keeps a response that hovers about the threshold from raising and clearing in tu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+
+from msgspec import Struct
 
 from monitor.config import TrackSection
 from monitor.types import AlarmKind, Baseline, Measurement, Status, Stimulus
@@ -18,6 +20,7 @@ SEVERE_PERCENT = 20.0
 """At or below this much of the baseline a single trial counts as much as a lost response."""
 
 
+_RESPONSE, _NO_RESPONSE, _DROP = Status.RESPONSE, Status.NO_RESPONSE, AlarmKind.AMPLITUDE_DROP
 _AT = " @ "
 _CLEARS = "clears at >= {:g} % in 2 comparable trials in a row"
 
@@ -37,14 +40,15 @@ def montage_of(key: str) -> str:
     return key.rpartition(_AT)[0] or key
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One comparable trial of one channel against its baseline.
+class Comparison(Struct, frozen=True):
+    """One trial of one channel against its baseline.
 
     ``beyond``: at or below the alarm threshold, or no response; ``recovered``: at or above the
     threshold of recovery; between the two it is neither. ``below_detection_floor``: no response was
     found, but one above the alarm threshold could have hidden in the noise (``upper_uv`` says how
-    large); it is lost all the same until a later trial shows it.
+    large); it is lost all the same until a later trial shows it. ``uncertain``: the amplitude is in
+    doubt, so that the trial neither confirms nor clears; ``beyond`` then only where even its upper
+    bound is.
     """
 
     trial: int
@@ -57,6 +61,7 @@ class Comparison:
     severe: bool
     upper_uv: float | None = None
     below_detection_floor: bool = False
+    uncertain: bool = False
 
 
 def percent_of_baseline(amplitude_uv: float, baseline_uv: float) -> float:
@@ -69,13 +74,24 @@ class DropCriterion:
 
     def __init__(self, track: TrackSection) -> None:
         self._track = track
+        self._thresholds: dict[str, tuple[float, float]] = {}
+        self._rules: dict[tuple[AlarmKind, str], str] = {}
 
     def thresholds(self, muscle: str) -> tuple[float, float]:
         """Percent of baseline at which the muscle alarms, and from which on that is over."""
-        return self._track.thresholds(muscle)
+        found = self._thresholds.get(muscle)
+        if found is None:
+            found = self._thresholds[muscle] = self._track.thresholds(muscle)
+        return found
 
     def rule(self, kind: AlarmKind, muscle: str) -> str:
         """The criterion in words, for the alarm it raises."""
+        words = self._rules.get((kind, muscle))
+        if words is None:
+            words = self._rules[kind, muscle] = self._in_words(kind, muscle)
+        return words
+
+    def _in_words(self, kind: AlarmKind, muscle: str) -> str:
         alarm, resolve = self.thresholds(muscle)
         what = (
             "no response where the baseline has one"
@@ -102,33 +118,67 @@ class DropCriterion:
         """
         if baseline is None or baseline.amplitude_uv is None:
             return None
-        baseline_uv = baseline.amplitude_uv
-        alarm_percent, resolve_percent = self.thresholds(baseline.muscle)
-        if measurement.status is Status.NO_RESPONSE:
-            upper_uv = measurement.amplitude_upper_uv
-            return Comparison(
-                trial=trial,
-                kind=AlarmKind.RESPONSE_LOST,
-                percent=0.0,
-                amplitude_uv=0.0,
-                baseline=baseline,
-                beyond=True,
-                recovered=False,
-                severe=True,
-                upper_uv=upper_uv,
-                below_detection_floor=upper_uv is not None
-                and percent_of_baseline(upper_uv, baseline_uv) >= alarm_percent,
-            )
-        if measurement.status is not Status.RESPONSE or measurement.amplitude_uv is None:
+        status, amplitude_uv = measurement.status, measurement.amplitude_uv
+        if status is _NO_RESPONSE:
+            return self._low(trial, measurement, baseline, 0.0, 0.0)
+        if status is not _RESPONSE or amplitude_uv is None or not 0.0 <= amplitude_uv < math.inf:
             return None
-        percent = percent_of_baseline(measurement.amplitude_uv, baseline_uv)
+        percent = percent_of_baseline(amplitude_uv, baseline.amplitude_uv)
+        alarm_percent, resolve_percent = self.thresholds(baseline.muscle)
+        if percent > alarm_percent and not measurement.amplitude_uncertain:
+            recovered = percent >= resolve_percent
+            return Comparison(
+                trial, _DROP, percent, amplitude_uv, baseline, False, recovered, False
+            )
+        return self._low(trial, measurement, baseline, amplitude_uv, percent)
+
+    def _low(
+        self,
+        trial: int,
+        measurement: Measurement,
+        baseline: Baseline,
+        amplitude_uv: float,
+        percent: float,
+    ) -> Comparison:
+        """A trial that is uncertain or at or below the criterion."""
+        lost, uncertain = measurement.status is Status.NO_RESPONSE, measurement.amplitude_uncertain
+        alarm_percent, _ = self.thresholds(baseline.muscle)
+        upper_uv = measurement.amplitude_upper_uv
+        most_percent = None
+        if upper_uv is not None and baseline.amplitude_uv is not None:
+            most_percent = percent_of_baseline(upper_uv, baseline.amplitude_uv)
+        beyond = lost or not only_loss_alarms(baseline, alarm_percent)
+        if uncertain:
+            beyond &= most_percent is not None and most_percent <= alarm_percent
         return Comparison(
             trial=trial,
-            kind=AlarmKind.AMPLITUDE_DROP,
+            kind=AlarmKind.RESPONSE_LOST if lost else AlarmKind.AMPLITUDE_DROP,
             percent=percent,
-            amplitude_uv=measurement.amplitude_uv,
+            amplitude_uv=amplitude_uv,
             baseline=baseline,
-            beyond=percent <= alarm_percent,
-            recovered=percent >= resolve_percent,
-            severe=percent <= SEVERE_PERCENT,
+            beyond=beyond,
+            recovered=False,
+            severe=lost or percent <= SEVERE_PERCENT,
+            upper_uv=upper_uv if lost else None,
+            below_detection_floor=lost
+            and most_percent is not None
+            and most_percent >= alarm_percent,
+            uncertain=uncertain,
         )
+
+
+def is_amplitude(amplitude_uv: float | None) -> bool:
+    """A number to judge by: measured, finite, not negative."""
+    return amplitude_uv is not None and 0.0 <= amplitude_uv < math.inf
+
+
+def only_loss_alarms(baseline: Baseline, alarm_percent: float) -> bool:
+    """The criterion lies below what could still be seen of the response.
+
+    Of such a baseline a drop can't be told from a response that is gone, and a response that is
+    seen is above the floor: only ``response_lost`` alarms.
+    """
+    floor_uv, baseline_uv = baseline.floor_uv, baseline.amplitude_uv
+    if floor_uv is None or baseline_uv is None:
+        return False
+    return baseline_uv * alarm_percent / 100.0 < floor_uv

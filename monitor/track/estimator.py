@@ -28,8 +28,8 @@ lies below the criterion.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +45,11 @@ _LOSS = {3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0, 7: 3.0, 8: 3.0, 9: 2.0}
 """Steps that are a loss, and how likely against each other: an injury often takes nearly all."""
 
 # Chances of one trial, and drifts: tuned on simulated cases of the design seeds (bench.alarms).
-LOSS_PER_TRIAL = 2e-3
+LOSS_PER_TRIAL, USUAL_S = 2e-3, 180.0
+"""A loss is as likely in every minute, whether it is looked at once or four times: with trials
+closer than ``USUAL_S`` the chance of one trial is less ..."""
+LEAST_SHARE = 0.25
+"""... to this share of it."""
 BENIGN_PER_TRIAL = 1e-3
 RECOVERY_PER_TRIAL = 0.02
 NEIGHBOUR_PER_TRIAL = 0.03
@@ -62,12 +66,15 @@ NOISE_MEMORY_TRIALS = 80.0
 FIRST_TRIALS = 5.0
 
 FIRST_LEVEL_VARIANCE = 1.0
-MEASURED_VARIANCE_MAX = 0.5
+GIVEN_LEVEL_VARIANCE = 0.1
+"""Of a muscle that has shown no trial yet about the baseline that an operator gave it."""
 SUDDEN_AT, SUDDEN_ROOM = 0.05, 0.18
 """A step counts as sudden loss from a criterion's size on, in logs, while less than 1.2 times the
 criterion is left of the baseline."""
 
 REMEMBERED_S = 2400.0
+FORGOTTEN_AT_ONCE = 64
+"""Levels of so many trials are forgotten together, once the last of them is older than that."""
 
 UNSEEN_SHARE = 0.05
 """Without a bound from the measurement, no response means less than this share of the baseline."""
@@ -103,14 +110,22 @@ def fade_depth(muscle: str) -> float:
     return LEG_DEPTH if name in _LEGS else OTHER_DEPTH
 
 
-def _moves() -> FloatArray:
-    """(k, k) probability of each step to each from one trial to the next."""
+def _losses() -> FloatArray:
+    """(k, k) what losses add to the probability of each step to each, with ``USUAL_S`` between."""
     k = OFFSETS.size
     moves = np.zeros((k, k))
     weight = sum(_LOSS.values())
     for calm in (0, *_BENIGN):
         for loss, share in _LOSS.items():
             moves[calm, loss] = LOSS_PER_TRIAL * share / weight
+        moves[calm, calm] = -LOSS_PER_TRIAL
+    return moves
+
+
+def _other_moves() -> FloatArray:
+    """(k, k) probability of each step to each from one trial to the next, but for losses."""
+    k = OFFSETS.size
+    moves = np.zeros((k, k))
     for benign in _BENIGN:
         moves[0, benign] = BENIGN_PER_TRIAL / len(_BENIGN)
         moves[benign, 0] = RECOVERY_PER_TRIAL
@@ -132,8 +147,11 @@ def _widths() -> FloatArray:
     return widths
 
 
-_MOVES = _moves()
+_LOSSES, _OTHER_MOVES = _losses(), _other_moves()
 _WIDTHS = _widths()
+_ROOM = np.array([SUDDEN_ROOM, SUDDEN_AT])
+_RESPONSE, _NO_RESPONSE = Status.RESPONSE, Status.NO_RESPONSE
+_NOTHING = (float(kernel.ABSENT), math.nan, math.nan, math.nan)
 _SETTINGS = np.array(
     [
         OUTLIER_SHARE,
@@ -164,7 +182,7 @@ class AmplitudeEstimator:
         self._n = m
         self._level = np.zeros(2 * m)
         self._cov = FIRST_LEVEL_VARIANCE * np.eye(2 * m)
-        self._has_baseline = np.zeros(m, np.bool_)
+        self._has_baseline = [False] * m
         self._weights = np.zeros((m, k))
         self._weights[:, 0] = 1.0
         self._residual = np.zeros((m, k))
@@ -172,7 +190,8 @@ class AmplitudeEstimator:
         self._answer = np.full((m, kernel.COLUMNS), math.nan)
         self._criterion = np.log(np.array(alarm_percent) / 100.0)
         self._at_s: float | None = None
-        self._past: deque[tuple[float, FloatArray]] = deque()
+        self._past_s: list[float] = []
+        self._past_level: list[FloatArray] = []
 
     def observe(
         self,
@@ -184,55 +203,64 @@ class AmplitudeEstimator:
 
         Args:
             at_s: the stimulus, seconds of the case; not before the trial taken last.
-            measurements: in channel order; what is neither response nor none says nothing.
+            measurements: in channel order; what is neither response nor none says nothing, nor
+                does an uncertain amplitude.
             baselines_uv: in channel order; a missing response says something against one alone.
         """
-        m = self._n
-        if self._at_s is not None:
-            minutes = min(max(at_s - self._at_s, 0.0) / 60.0, LONGEST_STEP_MIN)
-            self._cov[:m, :m] += minutes * self._drift_per_min
+        since_s = 0.0 if self._at_s is None else max(at_s - self._at_s, 0.0)
         self._at_s = at_s
-        y, y_var = np.zeros(m), np.zeros(m)
-        seen = np.zeros(m, np.int64)
-        for i, (measurement, baseline_uv) in enumerate(
-            zip(measurements, baselines_uv, strict=True)
-        ):
-            amplitude_uv = measurement.amplitude_uv
-            if measurement.status is Status.RESPONSE and amplitude_uv:
-                seen[i] = kernel.MEASURED
-                y[i] = math.log(amplitude_uv)
-                y_var[i] = _variance(measurement, amplitude_uv)
+        minutes = min(since_s / 60.0, LONGEST_STEP_MIN)
+        moves = _OTHER_MOVES + min(max(since_s / USUAL_S, LEAST_SHARE), 1.0) * _LOSSES
+        trial: list[tuple[float, float, float, float]] = []
+        for measurement, baseline_uv in zip(measurements, baselines_uv, strict=True):
+            status, amplitude_uv = measurement.status, measurement.amplitude_uv
+            if measurement.amplitude_uncertain:
+                trial.append(_NOTHING)
+            elif status is _RESPONSE and amplitude_uv:
+                low_uv, high_uv = measurement.amplitude_lower_uv, measurement.amplitude_upper_uv
+                if low_uv is None or high_uv is None:
+                    trial.append((kernel.MEASURED, amplitude_uv, math.nan, math.nan))
+                else:
+                    trial.append((kernel.MEASURED, amplitude_uv, low_uv, high_uv))
             elif baseline_uv and (
-                measurement.status is Status.NO_RESPONSE
-                or (measurement.status is Status.RESPONSE and amplitude_uv == 0.0)
+                status is _NO_RESPONSE or (status is _RESPONSE and amplitude_uv == 0.0)
             ):
-                seen[i] = kernel.CENSORED
-                y[i] = math.log(measurement.amplitude_upper_uv or UNSEEN_SHARE * baseline_uv)
+                below_uv = measurement.amplitude_upper_uv or UNSEEN_SHARE * baseline_uv
+                trial.append((kernel.CENSORED, below_uv, math.nan, math.nan))
+            else:
+                trial.append(_NOTHING)
         kernel.observe(
-            self._level, self._cov, self._weights, self._residual, self._noise, OFFSETS, _MOVES,
-            y, y_var, seen, _SETTINGS,
+            self._level, self._cov, self._weights, self._residual, self._noise, OFFSETS, moves,
+            np.array(trial), minutes * self._drift_per_min, _SETTINGS,
         )  # fmt: skip
-        self._past.append((at_s, self._level[:m].copy()))
-        while self._past[0][0] < at_s - REMEMBERED_S:
-            self._past.popleft()
+        self._past_s.append(at_s)
+        self._past_level.append(self._level[: self._n].copy())
+        if (
+            len(self._past_s) > FORGOTTEN_AT_ONCE
+            and self._past_s[FORGOTTEN_AT_ONCE] < at_s - REMEMBERED_S
+        ):
+            del self._past_s[:FORGOTTEN_AT_ONCE], self._past_level[:FORGOTTEN_AT_ONCE]
 
     def has_baseline(self, channel: int) -> bool:
         """The channel has a baseline that it is held to."""
-        return bool(self._has_baseline[channel])
+        return self._has_baseline[channel]
 
     def baseline_learned(self, channel: int) -> None:
         """The baseline of a channel is what the trials up to now have shown."""
-        at = self._n + channel
-        self._level[at] = self._level[channel]
-        self._cov[at, :] = self._cov[channel, :]
-        self._cov[:, at] = self._cov[:, channel]
-        self._cov[at, at] = self._cov[channel, channel]
+        kernel.keep_level(self._level, self._cov, channel)
         self._has_baseline[channel] = True
 
     def baseline_given(self, channel: int, amplitude_uv: float) -> None:
-        """An operator gave the baseline of a channel: it is taken as exact."""
+        """An operator gave the baseline of a channel: it is taken as exact.
+
+        A channel that has shown no trial yet (a case that is taken up again) is expected there.
+        """
         self._settle(channel)
         at = self._n + channel
+        if self._noise[channel, kernel.TAKEN] == 0.0:
+            self._level[channel] = math.log(amplitude_uv)
+            self._cov[channel, channel] = GIVEN_LEVEL_VARIANCE
+            self._noise[channel, kernel.TAKEN] = FIRST_TRIALS
         self._level[at] = math.log(amplitude_uv)
         self._cov[at, :] = 0.0
         self._cov[:, at] = 0.0
@@ -254,35 +282,28 @@ class AmplitudeEstimator:
         weights[:] = 0.0
         weights[0] = 1.0
 
-    def judge(self) -> list[Estimate | None]:
-        """Where every muscle stands after the last trial; None without a baseline."""
+    def judge(
+        self, asked: Iterable[int] | None = None, *, others: bool = True
+    ) -> list[Estimate | None]:
+        """Where every muscle stands after the last trial; None without a baseline.
+
+        Args:
+            asked: the channels whose interval is wanted (it takes the most time), all by default;
+                the bounds of the others are NaN.
+            others: they are wanted at all; None where not.
+        """
+        wanted = [int(has and others) for has in self._has_baseline]
+        for channel in range(self._n) if asked is None else asked:
+            wanted[channel] = 2 * self._has_baseline[channel]
         kernel.judge(
-            self._level, self._cov, self._weights, OFFSETS, _WIDTHS, self._has_baseline,
-            self._criterion, self._criterion + SUDDEN_ROOM, self._criterion - SUDDEN_AT,
-            self._answer,
+            self._level, self._cov, self._weights, OFFSETS, _WIDTHS, np.array(wanted),
+            self._criterion, _ROOM, self._answer,
         )  # fmt: skip
-        return [
-            Estimate(*row) if has_baseline else None
-            for row, has_baseline in zip(
-                self._answer.tolist(), self._has_baseline.tolist(), strict=True
-            )
-        ]
+        answer = self._answer.tolist()
+        return [Estimate._make(answer[i]) if want else None for i, want in enumerate(wanted)]
 
     def level_shift(self, since_s: float) -> list[float]:
         """Log change of every muscle's gradual level since ``since_s`` (seconds of the case)."""
-        before = self._past[0][1]
-        for at_s, level in self._past:
-            if at_s > since_s:
-                break
-            before = level
+        before = self._past_level[max(bisect_right(self._past_s, since_s) - 1, 0)]
         shift: list[float] = (self._level[: self._n] - before).tolist()
         return shift
-
-
-def _variance(measurement: Measurement, amplitude_uv: float) -> float:
-    """Variance of the log-amplitude from the measurement's own 95 % bounds."""
-    lower_uv, upper_uv = measurement.amplitude_lower_uv, measurement.amplitude_upper_uv
-    if lower_uv is None or upper_uv is None:
-        return 0.0
-    sd = (upper_uv - lower_uv) / (3.92 * amplitude_uv)
-    return min(sd * sd, MEASURED_VARIANCE_MAX)

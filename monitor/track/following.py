@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from monitor.config import TrackSection
 from monitor.track.advisory import Signs
 from monitor.track.baseline import BaselineLearner
-from monitor.track.criteria import Comparison, montage_of
+from monitor.track.criteria import montage_of
 from monitor.track.estimator import AmplitudeEstimator
 from monitor.track.scope import CALM_S, GRADUAL_S, Judgement, Muscles
 from monitor.types import Baseline, BaselineState, Channel, Measurement
 
 
 class Following:
-    """One setting of a case, its lists in channel order."""
+    """One setting of a case, its lists in channel order.
+
+    ``baselines`` are the usable ones, ``learning`` the channels whose baseline is not frozen yet;
+    :meth:`baseline_changed` keeps both.
+    """
 
     def __init__(
         self, key: str, channels: tuple[Channel, ...], track: TrackSection, ids: Iterator[int]
     ) -> None:
         self.montage = montage_of(key)
-        self._channels = channels
-        self._controls = track.controls
         self.learners = tuple(BaselineLearner(key, channel, track, ids) for channel in channels)
         self.signs = tuple(Signs(track) for _ in channels)
+        self.baselines: list[Baseline | None] = [None] * len(channels)
+        self.learning = list(range(len(channels)))
+        self._baselines_uv: list[float | None] = [None] * len(channels)
+        self._muscles = Muscles(channels, track.controls)
         self._estimator = AmplitudeEstimator(
             channels, [track.thresholds(channel.muscle)[0] for channel in channels]
         )
@@ -31,45 +37,35 @@ class Following:
     @property
     def is_usable(self) -> bool:
         """Any muscle has a baseline to compare with."""
-        return any(learner.usable is not None for learner in self.learners)
+        return any(baseline is not None for baseline in self.baselines)
 
-    def observe(
-        self,
-        at_s: float,
-        measurements: tuple[Measurement, ...],
-        comparisons: list[Comparison | None],
-        baselines: list[Baseline | None],
-        losses: list[bool],
-    ) -> list[Judgement]:
-        """Take a trial in order; the judgements of it, empty ones where none is asked for.
+    def observe(self, at_s: float, measurements: tuple[Measurement, ...]) -> None:
+        """Take a trial in order; ``at_s`` is its stimulus, seconds of the case."""
+        self._estimator.observe(at_s, measurements, self._baselines_uv)
 
-        Args:
-            at_s: the stimulus, seconds of the case.
-            measurements: the trial.
-            comparisons: the trial against the baselines.
-            baselines: those that were usable before it.
-            losses: where a condition stands already.
-        """
-        self._estimator.observe(
-            at_s, measurements, [None if b is None else b.amplitude_uv for b in baselines]
+    def judge(self, asked: Sequence[int], at_s: float) -> list[Judgement]:
+        """What the estimates say of some channels after the trial at ``at_s``."""
+        if not asked:
+            return []
+        estimator, muscles = self._estimator, self._muscles
+        estimates = estimator.judge(asked, others=False)
+        if muscles.asks_others(estimates):
+            estimates = estimator.judge(asked)
+        muscles.take(
+            estimates,
+            estimator.level_shift(at_s - CALM_S),
+            estimator.level_shift(at_s - GRADUAL_S),
         )
-        asked = [c is not None and (c.beyond or losses[i]) for i, c in enumerate(comparisons)]
-        if not any(asked):
-            return [Judgement()] * len(comparisons)
-        muscles = Muscles(
-            self._channels,
-            self._estimator.judge(),
-            self._estimator.level_shift(at_s - CALM_S),
-            self._estimator.level_shift(at_s - GRADUAL_S),
-        )
-        return [
-            muscles.judge(i, self._controls) if wanted else Judgement()
-            for i, wanted in enumerate(asked)
-        ]
+        return [muscles.judge(i) for i in asked]
 
     def baseline_changed(self, i: int, baseline: Baseline) -> None:
         """The baseline of channel ``i`` learned, or an operator moved it."""
         usable = baseline.state in (BaselineState.USABLE, BaselineState.FROZEN)
+        self.learning = [
+            n for n, learner in enumerate(self.learners) if learner.state is not _FROZEN
+        ]
+        self.baselines[i] = baseline if usable else None
+        self._baselines_uv[i] = baseline.amplitude_uv if usable else None
         if not usable or baseline.amplitude_uv is None:
             if self._estimator.has_baseline(i):
                 self._estimator.baseline_dropped(i)
@@ -77,3 +73,6 @@ class Following:
             self._estimator.baseline_learned(i)
         else:
             self._estimator.baseline_given(i, baseline.amplitude_uv)
+
+
+_FROZEN = BaselineState.FROZEN

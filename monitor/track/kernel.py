@@ -14,9 +14,23 @@ from numba import njit
 ABSENT, MEASURED, CENSORED = 0, 1, 2
 """What a trial says of a muscle: nothing, an amplitude, or only that it lies below a bound."""
 
+LOG_LOWEST, LOG_HIGHEST = math.log(1e-2), math.log(1e6)
+"""Amplitudes in uV are held within these: what lies outside is none, and would leave every
+hypothesis at a probability of zero."""
+
+MEASURED_VARIANCE_MAX = 0.5
+
 # Columns of the answer, one row a muscle, in the order of monitor.track.estimator.Estimate.
 ESTIMATE, LOWER, UPPER, BELOW, SUDDEN, INTACT, LEVEL = range(7)
 COLUMNS = 7
+
+TAKEN = 4
+"""The column of ``noise`` that counts a muscle's trials."""
+
+NEGLIGIBLE = 1e-4
+"""Hypotheses of less probability are left out of what is shown."""
+INTERVAL_STEP = 0.004
+"""Bounds of an interval are worked out so finely, in logs."""
 
 _TINY = 1e-300
 _ROOT2 = math.sqrt(2.0)
@@ -36,7 +50,29 @@ def normal_pdf(x, variance):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def observe(level, cov, weights, residual, noise, offsets, moves, y, y_var, seen, settings):  # type: ignore[no-untyped-def]
+def read(trial, y, y_var, seen):  # type: ignore[no-untyped-def]
+    """What a trial says of each muscle, into ``y``, ``y_var`` and ``seen`` (m,).
+
+    Args:
+        trial: (m, 4): :data:`ABSENT`, :data:`MEASURED` or :data:`CENSORED`; the amplitude in uV, or
+            the bound that it lies below; its 95 % bounds, NaN where there are none. An amplitude
+            that is no positive number says nothing.
+    """
+    for m in range(seen.size):
+        kind, amplitude_uv = trial[m, 0], trial[m, 1]
+        seen[m] = ABSENT
+        if kind == ABSENT or not amplitude_uv > 0.0:
+            continue
+        if kind == MEASURED and amplitude_uv == math.inf:
+            continue
+        seen[m] = MEASURED if kind == MEASURED else CENSORED
+        y[m] = min(max(math.log(amplitude_uv), LOG_LOWEST), LOG_HIGHEST)
+        sd = (trial[m, 3] - trial[m, 2]) / (3.92 * amplitude_uv)
+        y_var[m] = min(sd * sd, MEASURED_VARIANCE_MAX) if math.isfinite(sd) else 0.0
+
+
+@njit(cache=True)
+def observe(level, cov, weights, residual, noise, offsets, moves, trial, drift, settings):  # type: ignore[no-untyped-def]
     """Take one trial into the state, in place, muscle by muscle.
 
     Args:
@@ -47,9 +83,8 @@ def observe(level, cov, weights, residual, noise, offsets, moves, y, y_var, seen
         noise: (m, 5) sum of squares, its weight, lagged product, its weight, trials taken.
         offsets: (k,) sudden offsets in log units; item 0 is 0.
         moves: (k, k) probability of each move from one trial to the next, row by row.
-        y: (m,) log-amplitude, or the log of its upper bound.
-        y_var: (m,) variance of ``y`` from the measurement alone.
-        seen: (m,) :data:`ABSENT`, :data:`MEASURED` or :data:`CENSORED`.
+        trial: (m, 4) as in :func:`read`.
+        drift: (m, m) covariance that the time since the trial before has added to the levels.
         settings: (outlier share, outlier variance, prior correlation, its weight, first trials
             without a sudden change, memory of the noise in trials, prior variance, its weight).
     """
@@ -64,10 +99,16 @@ def observe(level, cov, weights, residual, noise, offsets, moves, y, y_var, seen
     before = np.empty(n_offsets)
     innovation = np.empty(n_offsets)
     column = np.empty(n_states)
+    y, y_var = np.empty(n_muscles), np.empty(n_muscles)
+    seen = np.empty(n_muscles, np.int64)
+    read(trial, y, y_var, seen)
+    for a in range(n_muscles):
+        for b in range(n_muscles):
+            cov[a, b] += drift[a, b]
     for m in range(n_muscles):
         if seen[m] == ABSENT:
             continue
-        taken = noise[m, 4]
+        taken = noise[m, TAKEN]
         if taken == 0.0 and seen[m] == MEASURED:
             level[m] = y[m]
         if taken >= first_trials:
@@ -103,7 +144,7 @@ def observe(level, cov, weights, residual, noise, offsets, moves, y, y_var, seen
             for k in range(n_offsets):
                 weights[m, k] /= total
                 residual[m, k] = 0.0
-            noise[m, 4] = taken + 1.0
+            noise[m, TAKEN] = taken + 1.0
             continue
         has_before = 0.0
         for k in range(n_offsets):
@@ -151,14 +192,26 @@ def observe(level, cov, weights, residual, noise, offsets, moves, y, y_var, seen
         noise[m, 1] = keep * noise[m, 1] + w_in_all
         noise[m, 2] = keep * noise[m, 2] + product / variance
         noise[m, 3] = keep * noise[m, 3] + product_weight / variance
-        noise[m, 4] = taken + 1.0
+        noise[m, TAKEN] = taken + 1.0
+
+
+@njit(cache=True)
+def keep_level(level, cov, m):  # type: ignore[no-untyped-def]
+    """The level of muscle ``m`` now is the one at its baseline, in place."""
+    at = level.size // 2 + m
+    level[at] = level[m]
+    for a in range(level.size):
+        cov[at, a] = cov[m, a]
+    for a in range(level.size):
+        cov[a, at] = cov[a, m]
+    cov[at, at] = cov[m, m]
 
 
 @njit(cache=True)
 def _mixture_cdf(x, w, mean, offsets, widths, variance):  # type: ignore[no-untyped-def]
     total = 0.0
     for k in range(offsets.size):
-        if w[k] > 1e-4:
+        if w[k] > NEGLIGIBLE:
             total += w[k] * normal_cdf((x - mean - offsets[k]) / math.sqrt(variance + widths[k]))
     return total
 
@@ -169,38 +222,37 @@ def _percent(log_share):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def judge(level, cov, weights, offsets, widths, has_baseline, criterion, recovery, sudden, answer):  # type: ignore[no-untyped-def]
+def judge(level, cov, weights, offsets, widths, wanted, criterion, room, answer):  # type: ignore[no-untyped-def]
     """Where each muscle stands against its baseline, into ``answer`` (m, :data:`COLUMNS`).
 
     Args:
         level: (2 m,), cov: (2 m, 2 m), weights: (m, k), offsets: (k,): the state.
         widths: (k,) variance of a true step about the offset that stands for it; the interval
             needs it, being wider than the gaps between the offsets.
-        has_baseline: (m,) whether the muscle has one.
+        wanted: (m,) 0 without a baseline, 1 for all but the interval, which takes the most time
+            (NaN then), 2 for all.
         criterion: (m,) log of the share of baseline at which to alarm.
-        recovery: (m,) log of the share at which the condition is over.
-        sudden: (m,) offsets at or below this are a sudden loss of the criterion's size.
+        room: a step of the criterion's size counts as below the criterion until the estimate is
+            this far above it, in logs; and counts as one from ``room[1]`` beyond the criterion on.
         answer: (m, :data:`COLUMNS`), percents of baseline to a hundredth and probabilities to a
             millionth, so that what lies on a threshold does not hang on the last bit.
     """
     n_muscles = weights.shape[0]
     for m in range(n_muscles):
-        if not has_baseline[m]:
+        if wanted[m] == 0:
             continue
+        recovery, sudden = criterion[m] + room[0], criterion[m] - room[1]
         at = n_muscles + m
         sd = math.sqrt(max(cov[m, m] + cov[at, at] - 2.0 * cov[m, at], 1e-6))
         mean = level[m] - level[at]
         below, gone, intact, expected = 0.0, 0.0, 0.0, 0.0
-        low, high = 1e9, -1e9
         for k in range(offsets.size):
             w = weights[m, k]
             expected += w * offsets[k]
-            if w <= 1e-4:
+            if w <= NEGLIGIBLE:
                 continue
-            low = min(low, mean + offsets[k])
-            high = max(high, mean + offsets[k])
-            if offsets[k] <= sudden[m]:
-                below += w * normal_cdf((recovery[m] - mean - offsets[k]) / sd)
+            if offsets[k] <= sudden:
+                below += w * normal_cdf((recovery - mean - offsets[k]) / sd)
                 gone += w
             else:
                 below += w * normal_cdf((criterion[m] - mean - offsets[k]) / sd)
@@ -211,9 +263,17 @@ def judge(level, cov, weights, offsets, widths, has_baseline, criterion, recover
         answer[m, SUDDEN] = round(gone, 6)
         answer[m, INTACT] = round(intact, 6)
         answer[m, LEVEL] = _percent(mean)
-        for c, share in ((LOWER, 0.025), (UPPER, 0.975)):
-            a, b = low - 4.0 * sd - 1.0, high + 4.0 * sd + 1.0
-            for _ in range(13):
+        answer[m, LOWER] = answer[m, UPPER] = math.nan
+        if wanted[m] < 2:
+            continue
+        for c, share, z in ((LOWER, 0.025, -1.96), (UPPER, 0.975, 1.96)):
+            # The mixture's quantile lies among those of its parts.
+            a, b = math.inf, -math.inf
+            for k in range(offsets.size):
+                if weights[m, k] > NEGLIGIBLE:
+                    part = mean + offsets[k] + z * math.sqrt(sd * sd + widths[k])
+                    a, b = min(a, part), max(b, part)
+            while b - a > INTERVAL_STEP:
                 middle = 0.5 * (a + b)
                 if _mixture_cdf(middle, weights[m], mean, offsets, widths, sd * sd) < share:
                     a = middle

@@ -32,8 +32,10 @@ clears.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.criteria import Comparison
@@ -51,6 +53,8 @@ RELEASE_S = 1.0
 
 Evidence = dict[str, str | int | float | bool | None]
 
+_OF_RECOVERY = ("recovering", "recovered_s", "reason")
+
 _ORDER = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
 
@@ -59,8 +63,7 @@ def higher(a: Priority, b: Priority) -> Priority:
     return _ORDER[max(_ORDER.index(a), _ORDER.index(b))]
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """What the condition had shown when it was acknowledged."""
 
     kind: AlarmKind
@@ -68,8 +71,7 @@ class _Seen:
     lowest_percent: float
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """A standing condition and what its life needs beyond what is shown.
 
     The condition's ``trial``, ``percent_of_baseline`` and ``amplitude_uv`` are those of the latest
@@ -100,7 +102,9 @@ class Loss:
         comparison: Comparison,
         judgement: Judgement,
         track: TrackSection,
+        *,
         intensity: float | None = None,
+        noted: str = "",
     ) -> Loss:
         """The first trial beyond the criterion; ``condition`` names it and is completed here."""
         first = cls(
@@ -109,9 +113,16 @@ class Loss:
             lowest_percent=comparison.percent,
             intensity=intensity,
         )
-        return first._again(comparison, judgement, condition.rule, condition.raised_s)
+        return first._taken(comparison, judgement, condition.rule, condition.raised_s, noted)
 
-    def after(self, comparison: Comparison, judgement: Judgement, rule: str, at_s: float) -> Loss:
+    def after(
+        self,
+        comparison: Comparison,
+        judgement: Judgement,
+        rule: str,
+        at_s: float,
+        noted: str = "",
+    ) -> Loss:
         """The condition after the next comparable trial.
 
         Args:
@@ -119,25 +130,31 @@ class Loss:
             judgement: what the estimates say after it.
             rule: the criterion in words, for the kind that the condition then has.
             at_s: the trial's stimulus, seconds of the case.
+            noted: what the record notes that may explain it.
+
+        Returns:
+            This very value where nothing changed.
         """
-        if comparison.beyond:
-            return self._again(comparison, judgement, rule, at_s)
-        return self._better(comparison, judgement, at_s)
+        if not comparison.beyond:
+            return self._better(comparison, judgement, at_s, noted)
+        now = self
+        if self.condition.state is AlarmState.LATCHED and self.track.confirm == "estimator":
+            # It has been and is over: one low trial is to be repeated, not to be alarmed on anew.
+            now = replace(self, trials=(), trials_beyond=0, lost_in_a_row=0, confirmed=False)
+        return now._taken(comparison, judgement, rule, at_s, noted)
 
     def absent_elsewhere(self, setting: str, trial: int, rule: str, at_s: float) -> Loss:
         """No response to a stimulus of another setting that is as strong: it is lost."""
-        kind = AlarmKind.RESPONSE_LOST
-        if self.confirmed and self.condition.kind is kind:
+        condition, kind = self.condition, AlarmKind.RESPONSE_LOST
+        if self.confirmed and condition.kind is kind:
             return self
-        evidence = self.condition.evidence | {
+        evidence = condition.evidence | {
             "confirmed_by": f"no response in trial {trial} under {setting}"
         }
-        now = replace(
-            self,
-            condition=replace(self.condition, kind=kind, rule=rule, evidence=evidence),
-            confirmed=True,
+        now = replace(self, condition=replace(condition, kind=kind, rule=rule), confirmed=True)
+        return now._standing(
+            {}, evidence, not self.confirmed, Priority.HIGH, at_s, None, condition.scope
         )
-        return now._standing(self, Priority.HIGH, at_s)
 
     def acknowledged(self, by: str, at_s: float) -> Loss:
         """Somebody has seen it. A condition that is over ends here; one that stands goes on."""
@@ -183,46 +200,41 @@ class Loss:
 
     # ------------------------------------------------------------------ comparable trials
 
-    def _again(self, comparison: Comparison, judgement: Judgement, rule: str, at_s: float) -> Loss:
-        if self.condition.state is AlarmState.LATCHED and self.track.confirm == "estimator":
-            # It has been and is over: one low trial is to be repeated, not to be alarmed on anew.
-            anew = replace(self, trials=(), trials_beyond=0, lost_in_a_row=0, confirmed=False)
-            return anew._taken(comparison, judgement, rule, at_s)
-        return self._taken(comparison, judgement, rule, at_s)
-
-    def _taken(self, comparison: Comparison, judgement: Judgement, rule: str, at_s: float) -> Loss:
+    def _taken(
+        self, comparison: Comparison, judgement: Judgement, rule: str, at_s: float, noted: str
+    ) -> Loss:
         before = self.condition
+        # An uncertain amplitude is shown; it counts towards nothing.
+        one = 0 if comparison.uncertain else 1
         lost = comparison.kind is AlarmKind.RESPONSE_LOST
-        evidence = dict(before.evidence)
+        evidence = {k: v for k, v in before.evidence.items() if k not in _OF_RECOVERY}
         if before.state is AlarmState.LATCHED:
             evidence["returned_trial"] = comparison.trial
-        for key in ("recovering", "recovered_s", "reason"):
-            evidence.pop(key, None)
         now = replace(
             self,
-            condition=replace(
-                before,
-                kind=self.kind_after(comparison),
-                rule=rule,
-                evidence=evidence,
-                trial=comparison.trial,
-                percent_of_baseline=comparison.percent,
-                baseline_uv=comparison.baseline.amplitude_uv,
-                amplitude_uv=comparison.amplitude_uv,
-            ),
             lowest_percent=min(self.lowest_percent, comparison.percent),
             trials=(*self.trials, comparison.trial)[-SHOWN_TRIALS:],
-            trials_beyond=self.trials_beyond + 1,
-            beyond_in_a_row=self.beyond_in_a_row + 1,
-            lost_in_a_row=self.lost_in_a_row + 1 if lost else 0,
+            trials_beyond=self.trials_beyond + one,
+            beyond_in_a_row=self.beyond_in_a_row + one,
+            lost_in_a_row=self.lost_in_a_row + one if lost else 0,
             recovered_in_a_row=0,
             alone_since_s=at_s,
         )
-        now = now._judged(comparison, judgement, now._beyond(comparison))
+        now._tell_beyond(evidence, comparison)
+        changes: dict[str, Any] = {
+            "kind": self.kind_after(comparison),
+            "rule": rule,
+            "trial": comparison.trial,
+            "percent_of_baseline": comparison.percent,
+            "baseline_uv": comparison.baseline.amplitude_uv,
+            "amplitude_uv": comparison.amplitude_uv,
+        }
         least = Priority.MEDIUM if comparison.severe else Priority.LOW
-        return now._standing(self, least, at_s, judgement)
+        return now._judged(changes, evidence, comparison, judgement, least, at_s, noted)
 
-    def _better(self, comparison: Comparison, judgement: Judgement, at_s: float) -> Loss:
+    def _better(
+        self, comparison: Comparison, judgement: Judgement, at_s: float, noted: str
+    ) -> Loss:
         if self.condition.state is AlarmState.LATCHED:
             return self
         in_a_row = self.recovered_in_a_row + 1 if comparison.recovered else 0
@@ -233,106 +245,107 @@ class Loss:
             lost_in_a_row=0,
             alone_since_s=None,
         )
+        evidence = dict(self.condition.evidence)
         literal = self.track.confirm == "in_a_row"
         if in_a_row >= RECOVER_TRIALS or (literal and not self.confirmed):
-            reason = "recovered" if self.confirmed else "not repeated"
-            latest = {"latest_trial": comparison.trial, "latest_percent": comparison.percent}
-            return now._shown(latest)._over(reason, at_s)
-        recovering: Evidence = {"recovering": f"{in_a_row} of {RECOVER_TRIALS}"}
-        now = now._judged(comparison, judgement, recovering)
-        return now._standing(self, None, at_s, judgement)
+            evidence["latest_trial"] = comparison.trial
+            evidence["latest_percent"] = comparison.percent
+            return now._over(evidence, at_s, noted)
+        evidence["recovering"] = f"{in_a_row} of {RECOVER_TRIALS}"
+        return now._judged({}, evidence, comparison, judgement, None, at_s, noted)
 
-    def _over(self, reason: str, at_s: float) -> Loss:
+    def _over(self, evidence: Evidence, at_s: float, noted: str) -> Loss:
         """High and not acknowledged: latched, so that nobody misses what has been."""
-        shown: Evidence = {"reason": reason}
+        condition = self.condition
+        evidence["reason"] = "recovered" if self.confirmed else "not repeated"
         if self.confirmed:
-            in_a_row = self.recovered_in_a_row
-            shown |= {"recovering": f"{in_a_row} of {RECOVER_TRIALS}", "recovered_s": at_s}
-        now = self._shown(shown)
-        condition = now.condition
-        seen = condition.state is AlarmState.ACKNOWLEDGED
-        if condition.priority is Priority.HIGH and not seen:
-            return replace(now, condition=replace(condition, state=AlarmState.LATCHED))
-        return replace(
-            now, condition=replace(condition, state=AlarmState.RESOLVED, resolved_s=at_s)
-        )
+            evidence["recovering"] = f"{self.recovered_in_a_row} of {RECOVER_TRIALS}"
+            evidence["recovered_s"] = at_s
+        if noted:
+            evidence["noted"] = noted
+        if condition.priority is Priority.HIGH and condition.state is not AlarmState.ACKNOWLEDGED:
+            over = replace(condition, evidence=evidence, state=AlarmState.LATCHED)
+        else:
+            state = AlarmState.RESOLVED
+            over = replace(condition, evidence=evidence, state=state, resolved_s=at_s)
+        return replace(self, condition=over)
 
-    def _standing(
-        self, before: Loss, least: Priority | None, at_s: float, judgement: Judgement | None = None
+    def _judged(
+        self,
+        changes: dict[str, Any],
+        evidence: Evidence,
+        comparison: Comparison,
+        judgement: Judgement,
+        least: Priority | None,
+        at_s: float,
+        noted: str,
     ) -> Loss:
-        """State and priority of a condition that goes on after what made ``self`` of ``before``.
-
-        ``least``: the priority that the trial alone asks for; None where it was not beyond the
-        criterion, so that it raises no priority unless it confirms.
-        """
-        condition, seen = self.condition, self.seen
-        newly = self.confirmed and not before.confirmed
-        priority = condition.priority
-        if self.confirmed and (newly or least):
-            priority = higher(priority, self._confirmed_priority(judgement))
-        elif least:
-            priority = higher(priority, least)
-        worse = self._worse(priority)
-        by, by_s, evidence = (
-            condition.acknowledged_by,
-            condition.acknowledged_s,
-            condition.evidence,
-        )
-        state = AlarmState.ACTIVE if self.confirmed else AlarmState.UNCONFIRMED
-        if condition.state is AlarmState.ACKNOWLEDGED:
-            if newly or worse:
-                by, by_s, seen = "", None, None
-                evidence = {**evidence, "worse": worse} if worse else evidence
-            else:
-                state = AlarmState.ACKNOWLEDGED
-        condition = replace(
-            condition,
-            state=state,
-            priority=priority,
-            acknowledged_by=by,
-            acknowledged_s=by_s,
-            evidence=evidence,
-        )
-        return replace(self, condition=condition, seen=seen)._since_high(at_s)
-
-    def _confirmed_priority(self, judgement: Judgement | None) -> Priority:
-        """Medium for a gradual decline that the controls follow, the response being there."""
-        lowered = (
-            judgement is not None
-            and judgement.gradual
-            and judgement.scope is Scope.GLOBAL
-            and self.condition.kind is AlarmKind.AMPLITUDE_DROP
-        )
-        return Priority.MEDIUM if lowered else Priority.HIGH
-
-    def _judged(self, comparison: Comparison, judgement: Judgement, more: Evidence) -> Loss:
-        """With the estimate and ``more`` in the evidence, confirmed where this trial does so."""
+        """With the estimate in the evidence, confirmed where this trial does so."""
         estimate = judgement.estimate
-        shown: Evidence = {
-            **self.condition.evidence,
-            **more,
-            "latest_trial": comparison.trial,
-            "latest_percent": comparison.percent,
-            "scope_evidence": judgement.scope_evidence,
-            "gradual": judgement.gradual,
-        }
+        evidence["latest_trial"] = comparison.trial
+        evidence["latest_percent"] = comparison.percent
+        evidence["scope_evidence"] = judgement.scope_evidence
+        evidence["gradual"] = judgement.gradual
         if estimate is not None:
-            shown["estimate_percent"] = estimate.percent
-            shown["estimate_lower_percent"] = estimate.lower_percent
-            shown["estimate_upper_percent"] = estimate.upper_percent
-            shown["probability_below"] = estimate.p_below
-            shown["probability_sudden"] = estimate.p_sudden
+            evidence["estimate_percent"] = estimate.percent
+            evidence["estimate_lower_percent"] = estimate.lower_percent
+            evidence["estimate_upper_percent"] = estimate.upper_percent
+            evidence["probability_below"] = estimate.p_below
+            evidence["probability_sudden"] = estimate.p_sudden
         by = "" if self.confirmed else self._confirmation(judgement)
         if by:
-            shown["confirmed_by"] = by
+            evidence["confirmed_by"] = by
         # One trial says nothing of the scope: an unconfirmed loss is neither focal nor global.
         told = by or (self.confirmed and comparison.beyond)
         scope = judgement.scope if told else self.condition.scope
-        return replace(
-            self,
-            confirmed=self.confirmed or bool(by),
-            condition=replace(self.condition, scope=scope, evidence=shown),
+        now = replace(self, confirmed=True) if by else self
+        if noted:
+            evidence["noted"] = noted
+        return now._standing(changes, evidence, bool(by), least, at_s, judgement, scope)
+
+    def _standing(
+        self,
+        changes: dict[str, Any],
+        evidence: Evidence,
+        newly: bool,
+        least: Priority | None,
+        at_s: float,
+        judgement: Judgement | None,
+        scope: Scope,
+    ) -> Loss:
+        """State and priority of a condition that goes on, and the condition made of it all.
+
+        Args:
+            changes: of the condition, beside those that follow here.
+            evidence: the whole of it.
+            newly: this is what confirmed it.
+            least: the priority that the trial alone asks for; None where it was not beyond the
+                criterion, so that it raises no priority unless it confirms.
+            at_s: seconds of the case.
+            judgement: of the trial, where there is one.
+            scope: what the scope then is.
+        """
+        condition, seen = self.condition, self.seen
+        kind = changes.get("kind", condition.kind)
+        priority = condition.priority
+        if self.confirmed and (newly or least):
+            priority = higher(priority, _confirmed_priority(kind, judgement))
+        elif least:
+            priority = higher(priority, least)
+        worse = self._worse(kind, priority)
+        state = AlarmState.ACTIVE if self.confirmed else AlarmState.UNCONFIRMED
+        if condition.state is AlarmState.ACKNOWLEDGED:
+            if newly or worse:
+                changes |= {"acknowledged_by": "", "acknowledged_s": None}
+                seen = None
+                if worse:
+                    evidence["worse"] = worse
+            else:
+                state = AlarmState.ACKNOWLEDGED
+        after = replace(
+            condition, **changes, state=state, priority=priority, evidence=evidence, scope=scope
         )
+        return replace(self, condition=after, seen=seen)._since_high(at_s)
 
     def _confirmation(self, judgement: Judgement) -> str:
         """What confirms the condition, in words; empty where nothing does yet."""
@@ -347,11 +360,11 @@ class Loss:
             return f"estimator: {estimate.p_below:.3f} >= {track.confirm_probability:g}"
         return ""
 
-    def _worse(self, priority: Priority) -> str:
+    def _worse(self, kind: AlarmKind, priority: Priority) -> str:
         """In words, how this is worse than what was acknowledged; empty where it is not."""
         if self.seen is None:
             return ""
-        if self.condition.kind is not self.seen.kind:
+        if kind is not self.seen.kind:
             return "response gone since acknowledged"
         fallen = self.seen.lowest_percent - self.lowest_percent
         if fallen >= WORSE_POINTS:
@@ -360,26 +373,25 @@ class Loss:
             return f"priority rose to {priority.value} since acknowledged"
         return ""
 
-    def _beyond(self, comparison: Comparison) -> Evidence:
+    def _tell_beyond(self, evidence: Evidence, comparison: Comparison) -> None:
         """The values of a trial beyond the criterion, and of the baseline it was held to."""
         baseline = comparison.baseline
         needed = (
             self.track.confirm_in_a_row if self.track.confirm == "in_a_row" else ESTIMATOR_TRIALS
         )
-        return {
-            "n_of_k": f"{min(self.trials_beyond, needed)} of {needed}",
-            "trials": ", ".join(str(trial) for trial in self.trials),
-            "lowest_percent": self.lowest_percent,
-            "trials_beyond": self.trials_beyond,
-            "baseline_id": baseline.id,
-            "baseline_uv": baseline.amplitude_uv,
-            "baseline_responses": baseline.responses,
-            "baseline_accepted": baseline.accepted,
-            "baseline_set_by": baseline.set_by,
-            "baseline_spread": baseline.spread,
-            "below_detection_floor": comparison.below_detection_floor,
-            "upper_uv": comparison.upper_uv,
-        }
+        evidence["n_of_k"] = f"{min(self.trials_beyond, needed)} of {needed}"
+        evidence["trials"] = ", ".join([str(trial) for trial in self.trials])
+        evidence["lowest_percent"] = self.lowest_percent
+        evidence["trials_beyond"] = self.trials_beyond
+        evidence["baseline_id"] = baseline.id
+        evidence["baseline_uv"] = baseline.amplitude_uv
+        evidence["baseline_responses"] = baseline.responses
+        evidence["baseline_accepted"] = baseline.accepted
+        evidence["baseline_set_by"] = baseline.set_by
+        evidence["baseline_spread"] = baseline.spread
+        evidence["baseline_floor_uv"] = baseline.floor_uv
+        evidence["below_detection_floor"] = comparison.below_detection_floor
+        evidence["upper_uv"] = comparison.upper_uv
 
     # ------------------------------------------------------------------ time
 
@@ -414,8 +426,16 @@ class Loss:
         if level <= self.passed_on:
             return self
         told = {"escalation": f"{level} of {len(self.track.escalate_s)}"}
-        return replace(self._shown(told), passed_on=level)
+        condition = replace(self.condition, evidence=self.condition.evidence | told)
+        return replace(self, condition=condition, passed_on=level)
 
-    def _shown(self, more: Mapping[str, str | int | float | bool | None]) -> Loss:
-        condition = replace(self.condition, evidence={**self.condition.evidence, **more})
-        return replace(self, condition=condition)
+
+def _confirmed_priority(kind: AlarmKind, judgement: Judgement | None) -> Priority:
+    """Medium for a gradual decline that the controls follow, the response being there."""
+    lowered = (
+        judgement is not None
+        and judgement.gradual
+        and judgement.scope is Scope.GLOBAL
+        and kind is AlarmKind.AMPLITUDE_DROP
+    )
+    return Priority.MEDIUM if lowered else Priority.HIGH

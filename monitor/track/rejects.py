@@ -6,7 +6,8 @@ from monitor.track.alarms import AlarmBook
 from monitor.types import AlarmCondition, AlarmKind, Channel, Epoch, Measurement, Status
 
 REJECTS_NOT_MEASURABLE = 2
-"""Rejected trials in a row on a channel from which on it counts as not measurable."""
+"""Trials in a row on a channel, rejected or of an uncertain amplitude, from which on it counts as
+not measurable."""
 
 REJECTS_IN_A_ROW = 3
 """Stimuli in a row of which no muscle could be judged."""
@@ -24,30 +25,39 @@ class Rejects:
         self._alarms = alarms
         self._in_a_row = [0] * len(channels)
         self._whole = 0
+        self._troubled: set[int] = set()
         self._were_bad = False
 
     def take(self, epoch: Epoch, measurements: tuple[Measurement, ...]) -> list[AlarmCondition]:
         """The conditions that a measured stimulus raised or ended."""
-        are_bad = any(m.status is Status.REJECTED for m in measurements)
-        if not are_bad and not self._were_bad:
+        doubtful = [
+            i
+            for i, m in enumerate(measurements)
+            if m.status is Status.REJECTED or m.amplitude_uncertain
+        ]
+        if not doubtful and not self._were_bad:
             return []
-        self._were_bad = are_bad
-        saturated = [_is(m, "saturated") for m in measurements]
-        cautery = sum(saturated) >= max(CAUTERY_CHANNELS, CAUTERY_SHARE * len(saturated))
+        self._were_bad = bool(doubtful)
+        saturated = {i for i in doubtful if _is(measurements[i], "saturated")}
+        cautery = len(saturated) >= max(CAUTERY_CHANNELS, CAUTERY_SHARE * len(measurements))
         changed = [
             self._while_true(
                 AlarmKind.ELECTROCAUTERY, cautery, epoch, "most channels are saturated at once"
             )
         ]
-        for i, (channel, measurement) in enumerate(zip(self._channels, measurements, strict=True)):
-            limit = saturated[i] and not cautery
+        troubled, self._troubled = self._troubled.union(doubtful), set(doubtful)
+        for i in sorted(troubled):
+            channel, measurement = self._channels[i], measurements[i]
+            limit = i in saturated and not cautery
             flat = _is(measurement, "flat_line")
             changed += [
                 self._while_true(AlarmKind.SATURATED, limit, epoch, "saturated", channel),
                 self._while_true(AlarmKind.LEAD_OFF, flat, epoch, "flat line", channel),
                 self._not_measurable(i, measurement, epoch),
             ]
-        bad = all(m.status is Status.REJECTED for m in measurements)
+        bad = len(doubtful) == len(measurements) and all(
+            m.status is Status.REJECTED for m in measurements
+        )
         changed.append(self._case(bad, epoch.trial, epoch.stimulus_s))
         return [condition for condition in changed if condition is not None]
 
@@ -77,7 +87,8 @@ class Rejects:
         self, i: int, measurement: Measurement, epoch: Epoch
     ) -> AlarmCondition | None:
         channel, kind = self._channels[i], AlarmKind.NOT_MEASURABLE
-        if measurement.status is not Status.REJECTED:
+        rejected = measurement.status is Status.REJECTED
+        if not rejected and not measurement.amplitude_uncertain:
             self._in_a_row[i] = 0
             return self._alarms.resolve_technical(kind, epoch.stimulus_s, channel=channel.name)
         self._in_a_row[i] += 1
@@ -87,7 +98,8 @@ class Rejects:
         return self._alarms.raise_technical(
             kind,
             epoch.stimulus_s,
-            f"{REJECTS_NOT_MEASURABLE} trials in a row were rejected{why}",
+            f"{REJECTS_NOT_MEASURABLE} trials in a row were "
+            f"{'rejected' if rejected else 'in doubt'}{why}",
             channel=channel,
             trial=epoch.trial,
         )

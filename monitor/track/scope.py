@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from msgspec import Struct
 
 from monitor.track.estimator import Estimate, fade_depth
 from monitor.types import Channel, Scope
@@ -32,8 +34,7 @@ FOLLOWING_SHARE = 0.5
 """A control follows where it fell by half of what its depth and the affected muscle suggest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What the estimates say of one muscle's loss, beside the trial itself."""
 
     estimate: Estimate | None = None
@@ -42,25 +43,54 @@ class Judgement:
     gradual: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Muscles:
-    """Every muscle after a trial, in channel order.
+class _Related(NamedTuple):
+    """The other channels of one, by what they are to it."""
 
-    ``shift_calm`` and ``shift_gradual`` are the log changes of the gradual levels over
-    :data:`CALM_S` and :data:`GRADUAL_S`.
+    others: tuple[int, ...]
+    controls: tuple[int, ...]
+    mirrored: tuple[int, ...]
+    another: tuple[int, ...]
+    depths: tuple[float, ...]
+
+
+class Muscles:
+    """Every muscle of a case after a trial, in channel order.
+
+    Args:
+        channels: of the case.
+        controls: as the profile names them.
     """
 
-    channels: Sequence[Channel]
-    estimates: Sequence[Estimate | None]
-    shift_calm: Sequence[float]
-    shift_gradual: Sequence[float]
+    def __init__(self, channels: Sequence[Channel], controls: tuple[str, ...]) -> None:
+        self._names = [channel.name for channel in channels]
+        self._has_controls = bool(controls)
+        self._related = [_related(channels, i, controls) for i in range(len(channels))]
+        self._estimates: Sequence[Estimate | None] = [None] * len(channels)
+        self._shift_calm: Sequence[float] = ()
+        self._shift_gradual: Sequence[float] = ()
 
-    def judge(self, affected: int, controls: tuple[str, ...]) -> Judgement:
-        """The judgement of channel ``affected``; ``controls`` as the profile names them."""
-        estimate = self.estimates[affected]
+    def asks_others(self, estimates: Sequence[Estimate | None]) -> bool:
+        """Whether the judgement of these takes the estimates of the other muscles."""
+        return self._has_controls or any(e is not None and e.p_sudden >= SUDDEN for e in estimates)
+
+    def take(
+        self,
+        estimates: Sequence[Estimate | None],
+        shift_calm: Sequence[float],
+        shift_gradual: Sequence[float],
+    ) -> None:
+        """What the latest trial leaves: estimates, and log changes of the gradual levels over
+        :data:`CALM_S` and :data:`GRADUAL_S`.
+        """
+        self._estimates = estimates
+        self._shift_calm, self._shift_gradual = shift_calm, shift_gradual
+
+    def judge(self, affected: int) -> Judgement:
+        """The judgement of channel ``affected``."""
+        estimate = self._estimates[affected]
         if estimate is None:
             return Judgement()
-        scope, why = self._scope(affected, estimate, controls)
+        scope, why = self._scope(affected, estimate)
         return Judgement(estimate, scope, why, self._is_gradual(affected, estimate))
 
     def _is_gradual(self, affected: int, estimate: Estimate) -> bool:
@@ -69,24 +99,21 @@ class Muscles:
         return (
             estimate.p_sudden <= GRADUAL_SUDDEN_MAX
             and total < 0.0
-            and self.shift_gradual[affected] >= 0.5 * total
+            and self._shift_gradual[affected] >= 0.5 * total
         )
 
-    def _scope(
-        self, affected: int, estimate: Estimate, names: tuple[str, ...]
-    ) -> tuple[Scope, str]:
-        others = [i for i, e in enumerate(self.estimates) if e is not None and i != affected]
-        controls = [i for i in others if self._is_control(i, affected, names)]
-        if controls and all(self._follows(i, affected, estimate) for i in controls):
+    def _scope(self, affected: int, estimate: Estimate) -> tuple[Scope, str]:
+        related = self._related[affected]
+        controls = self._known(related.controls)
+        if controls and all(self._follows(i, estimate, related.depths[i]) for i in controls):
             return Scope.GLOBAL, f"controls follow: {self._list(controls)}"
         if estimate.p_sudden < SUDDEN:
             return Scope.INDETERMINATE, f"probability of a sudden step {estimate.p_sudden:.2f}"
         if controls and all(self._is_intact(i) for i in controls) and self._is_calm(controls):
             return Scope.FOCAL, f"controls intact: {self._list(controls)}"
-        mirrored = [i for i in others if self._mirrors(i, affected)]
-        another = [i for i in others if self._muscle(i) != self._muscle(affected)]
-        if not mirrored or not another:
+        if not self._known(related.mirrored) or not self._known(related.another):
             return Scope.INDETERMINATE, "no other side or no other muscle to compare with"
+        others = self._known(related.others)
         touched = [i for i in others if not self._is_intact(i)]
         if touched:
             return Scope.INDETERMINATE, f"changed too: {self._list(touched)}"
@@ -94,37 +121,47 @@ class Muscles:
             return Scope.INDETERMINATE, f"all decline: {self._list(others)}"
         return Scope.FOCAL, f"the others are intact: {self._list(others)}"
 
-    def _follows(self, control: int, affected: int, estimate: Estimate) -> bool:
-        own = self.estimates[control]
+    def _known(self, of: Sequence[int]) -> list[int]:
+        return [i for i in of if self._estimates[i] is not None]
+
+    def _follows(self, control: int, estimate: Estimate, depth: float) -> bool:
+        own = self._estimates[control]
         if own is None:
             return False
-        depth = fade_depth(self._muscle(control)) / fade_depth(self._muscle(affected))
         expected = math.log(max(estimate.percent, 1.0) / 100.0) * depth
         return expected < 0.0 and math.log(max(own.percent, 1.0) / 100.0) <= (
             FOLLOWING_SHARE * expected
         )
 
-    def _is_control(self, other: int, affected: int, names: tuple[str, ...]) -> bool:
-        """The affected muscle's own kind is no control: a bilateral loss would vouch for itself."""
-        if self._muscle(other) in names and self._muscle(affected) not in names:
-            return True
-        sides = {self.channels[other].side, self.channels[affected].side}
-        return OTHER_SIDE in names and sides == {"left", "right"}
-
     def _is_intact(self, i: int) -> bool:
-        estimate = self.estimates[i]
+        estimate = self._estimates[i]
         return estimate is not None and estimate.p_intact >= INTACT
 
     def _is_calm(self, of: Sequence[int]) -> bool:
-        return math.fsum(self.shift_calm[i] for i in of) / len(of) >= CALM_SHIFT
-
-    def _mirrors(self, other: int, affected: int) -> bool:
-        sides = {self.channels[other].side, self.channels[affected].side}
-        return self._muscle(other) == self._muscle(affected) and sides == {"left", "right"}
-
-    def _muscle(self, i: int) -> str:
-        return self.channels[i].muscle
+        return math.fsum(self._shift_calm[i] for i in of) / len(of) >= CALM_SHIFT
 
     def _list(self, of: Sequence[int]) -> str:
-        shown = ((self.channels[i].name, self.estimates[i]) for i in of)
-        return ", ".join(f"{name} {e.percent:.0f} %" for name, e in shown if e is not None)
+        shown = ((self._names[i], self._estimates[i]) for i in of)
+        return ", ".join([f"{name} {e.percent:.0f} %" for name, e in shown if e is not None])
+
+
+def _related(channels: Sequence[Channel], affected: int, controls: tuple[str, ...]) -> _Related:
+    """The affected muscle's own kind is no control: a bilateral loss would vouch for itself."""
+    own = channels[affected]
+    others = [i for i in range(len(channels)) if i != affected]
+
+    def mirrors(i: int) -> bool:
+        return {channels[i].side, own.side} == {"left", "right"}
+
+    def is_control(i: int) -> bool:
+        if channels[i].muscle in controls and own.muscle not in controls:
+            return True
+        return OTHER_SIDE in controls and mirrors(i)
+
+    return _Related(
+        tuple(others),
+        tuple(i for i in others if is_control(i)),
+        tuple(i for i in others if channels[i].muscle == own.muscle and mirrors(i)),
+        tuple(i for i in others if channels[i].muscle != own.muscle),
+        tuple(fade_depth(c.muscle) / fade_depth(own.muscle) for c in channels),
+    )

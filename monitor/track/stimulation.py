@@ -9,6 +9,7 @@ from monitor.track.advisory import Finding, StimulationThreshold
 from monitor.track.alarms import AlarmBook
 from monitor.track.criteria import Comparison, setting_key
 from monitor.track.following import Following
+from monitor.track.loss import Evidence
 from monitor.types import (
     AlarmCondition,
     AlarmKind,
@@ -44,12 +45,16 @@ class StimulationWatch:
         epoch: Epoch,
         measurements: tuple[Measurement, ...],
         comparisons: list[Comparison | None],
+        noted: str = "",
     ) -> list[AlarmCondition]:
-        """The conditions that a trial in order raised, changed or ended."""
+        """The conditions that a trial in order raised, changed or ended.
+
+        ``noted``: what the record notes that may explain them.
+        """
         key = setting_key(epoch.stimulus)
         changed = [self._not_comparable(epoch, key), *self._still_absent(epoch, key, measurements)]
         found = self._findings(epoch, key, measurements, comparisons)
-        changed += [self._advise(epoch, *finding) for finding in found]
+        changed += [self._advise(epoch, noted, *finding) for finding in found]
         return [condition for condition in changed if condition is not None]
 
     def _still_absent(
@@ -64,7 +69,7 @@ class StimulationWatch:
         if stimulus.intensity is None:
             return
         for channel, measurement in zip(self._channels, measurements, strict=True):
-            if measurement.status is not Status.NO_RESPONSE:
+            if measurement.status is not Status.NO_RESPONSE or measurement.amplitude_uncertain:
                 continue
             for loss in self._alarms.losses(channel.name):
                 setting, before = loss.condition.setting, loss.intensity
@@ -110,6 +115,8 @@ class StimulationWatch:
         has_threshold = self._track.threshold_rise is not None and stimulus.intensity is not None
         for i, (channel, measurement) in enumerate(zip(self._channels, measurements, strict=True)):
             comparison = comparisons[i]
+            if measurement.amplitude_uncertain:
+                continue
             if comparison is not None:
                 onset_ms = comparison.baseline.onset_ms
                 for finding in following.signs[i].take(
@@ -125,7 +132,7 @@ class StimulationWatch:
                 yield channel, stimulus.setting, finding
 
     def _advise(
-        self, epoch: Epoch, channel: Channel, setting: str, finding: Finding
+        self, epoch: Epoch, noted: str, channel: Channel, setting: str, finding: Finding
     ) -> AlarmCondition | None:
         if not finding.active:
             return self._alarms.resolve_technical(
@@ -138,4 +145,22 @@ class StimulationWatch:
             setting=setting,
             channel=channel,
             trial=epoch.trial,
+            more=self._explanation(epoch, channel, finding, noted),
         )
+
+    def _explanation(
+        self, epoch: Epoch, channel: Channel, finding: Finding, noted: str
+    ) -> Evidence:
+        """Threshold, n of k, the baseline and what was noted."""
+        more: Evidence = {"threshold": finding.threshold, "n_of_k": finding.n_of_k}
+        following = self._settings[setting_key(epoch.stimulus)]
+        baseline = following.baselines[self._channels.index(channel)]
+        if baseline is not None:
+            more |= {
+                "baseline_id": baseline.id,
+                "baseline_uv": baseline.amplitude_uv,
+                "baseline_onset_ms": baseline.onset_ms,
+            }
+        if noted:
+            more["noted"] = noted
+        return more

@@ -23,7 +23,6 @@ from monitor.track.estimator import AmplitudeEstimator
 from monitor.track.following import Following
 from monitor.track.loss import higher
 from monitor.track.rejects import Rejects
-from monitor.track.scope import Judgement
 from monitor.track.stimulation import StimulationWatch
 from monitor.types import (
     Acknowledge,
@@ -107,7 +106,7 @@ class Tracker:
         events: list[Event] = [*self._case.stimulus(epoch.stimulus_s)]
         key, at_s = setting_key(epoch.stimulus), epoch.stimulus_s
         following = self._following(key)
-        baselines = [learner.usable for learner in following.learners]
+        baselines = following.baselines.copy()
         comparisons: list[Comparison | None] = [None] * len(measurements)
         changes: list[Event] = []
         if epoch.out_of_order:
@@ -117,19 +116,14 @@ class Tracker:
                 self._criterion.compare(epoch.trial, measurement, baseline)
                 for measurement, baseline in zip(measurements, baselines, strict=True)
             ]
-            standing = [self._alarms.loss(key, c.name) is not None for c in self._channels]
-            judgements = following.observe(at_s, measurements, comparisons, baselines, standing)
-            alarms = self._judge(epoch, key, comparisons, judgements)
-            alarms += self._stimulation.take(epoch, measurements, comparisons)
+            following.observe(at_s, measurements)
+            alarms = self._judge(epoch, key, comparisons)
+            noted = self._confounders.at(at_s)
+            alarms += self._stimulation.take(epoch, measurements, comparisons, noted)
             learned, unreliable = self._learn(epoch, key, measurements, sweeps_uv, comparisons)
             alarms += unreliable + self._rejects.take(epoch, measurements)
             changes = [*learned, *alarms, *self._break_pause(alarms, at_s)]
-        rows = tuple(
-            self._row(channel, measurement, baseline, comparison, key)
-            for channel, measurement, baseline, comparison in zip(
-                self._channels, measurements, baselines, comparisons, strict=True
-            )
-        )
+        rows = self._rows(key, measurements, baselines, comparisons)
         events.append(Trial(epoch.trial, epoch.stimulus, at_s, rows, epoch, sweeps_uv))
         yield from events
         yield from changes
@@ -139,10 +133,9 @@ class Tracker:
         status = self._case.stimulus(missed.stimulus_s)
         key = setting_key(missed.stimulus)
         measurement = Measurement(missed.status, (missed.reason,) if missed.reason else ())
-        rows = tuple(
-            self._row(channel, measurement, learner.usable, None, key)
-            for channel, learner in zip(self._channels, self._following(key).learners, strict=True)
-        )
+        n = len(self._channels)
+        baselines = self._following(key).baselines
+        rows = self._rows(key, (measurement,) * n, baselines, [None] * n)
         rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
         yield from status
         yield Trial(missed.trial, missed.stimulus, missed.stimulus_s, rows)
@@ -296,17 +289,21 @@ class Tracker:
         epoch: Epoch,
         key: str,
         comparisons: list[Comparison | None],
-        judgements: list[Judgement],
     ) -> list[AlarmCondition]:
         """The losses that this trial raised or changed."""
         at_s = epoch.stimulus_s
+        standing = self._alarms.standing(key)
+        asked = [
+            (i, channel, comparison)
+            for i, (channel, comparison) in enumerate(zip(self._channels, comparisons, strict=True))
+            if comparison is not None and (comparison.beyond or channel.name in standing)
+        ]
+        if not asked:
+            return []
+        judgements = self._settings[key].judge([i for i, _, _ in asked], at_s)
         noted = self._confounders.at(at_s)
         changed = []
-        for channel, comparison, judgement in zip(
-            self._channels, comparisons, judgements, strict=True
-        ):
-            if comparison is None:
-                continue
+        for (_, channel, comparison), judgement in zip(asked, judgements, strict=True):
             condition = self._alarms.judge(
                 key,
                 channel,
@@ -351,8 +348,9 @@ class Tracker:
         baselines: list[Baseline] = []
         alarms: list[AlarmCondition] = []
         following = self._settings[key]
-        for i, learner in enumerate(following.learners):
-            if learner.state is BaselineState.FROZEN or not is_accepted(measurements[i]):
+        for i in following.learning:
+            learner = following.learners[i]
+            if not is_accepted(measurements[i]):
                 continue
             comparison = comparisons[i]
             loss = self._alarms.loss(key, learner.channel.name)
@@ -386,26 +384,33 @@ class Tracker:
             alarms += [alarm] if alarm else []
         return baselines, alarms
 
-    def _row(
+    def _rows(
         self,
-        channel: Channel,
-        measurement: Measurement,
-        baseline: Baseline | None,
-        comparison: Comparison | None,
         setting: str,
-    ) -> ChannelTrial:
-        """A row; ``alarm`` is the loss that stands after it, where the trial had a say in it."""
-        loss = self._alarms.loss(setting, channel.name) if comparison else None
-        return ChannelTrial(
-            channel=channel.name,
-            muscle=channel.muscle,
-            side=channel.side,
-            measurement=measurement,
-            baseline_uv=baseline.amplitude_uv if baseline else None,
-            percent_of_baseline=comparison.percent if comparison else None,
-            comparable=comparison is not None,
-            alarm=f"{loss.condition.kind.value}:{loss.condition.state.value}" if loss else "",
-        )
+        measurements: tuple[Measurement, ...],
+        baselines: list[Baseline | None],
+        comparisons: list[Comparison | None],
+    ) -> tuple[ChannelTrial, ...]:
+        """A row a channel; ``alarm`` is the loss that stands after a trial that had a say in it."""
+        standing = self._alarms.standing(setting)
+        rows = []
+        for channel, measurement, baseline, comparison in zip(
+            self._channels, measurements, baselines, comparisons, strict=True
+        ):
+            loss = standing.get(channel.name) if comparison is not None else None
+            rows.append(
+                ChannelTrial(
+                    channel.name,
+                    channel.muscle,
+                    channel.side,
+                    measurement,
+                    None if baseline is None else baseline.amplitude_uv,
+                    None if comparison is None else comparison.percent,
+                    comparison is not None and not comparison.uncertain,
+                    "" if loss is None else f"{loss.condition.kind}:{loss.condition.state}",
+                )
+            )
+        return tuple(rows)
 
     def _following(self, key: str) -> Following:
         following = self._settings.get(key)

@@ -8,11 +8,24 @@ function address(path: string): URL {
   return new URL(`api/v1/${path}`, document.baseURI);
 }
 
+const RECEIVER = "mep-monitor.receiver";
+
+/** By what name this display confirms alarms: the browser's own, so that it is known again. */
+function receiverName(): string {
+  const known = localStorage.getItem(RECEIVER);
+  if (known !== null) return known;
+  const digits = [...crypto.getRandomValues(new Uint8Array(3))];
+  const name = `display ${digits.map((d) => d.toString(16).padStart(2, "0")).join("")}`;
+  localStorage.setItem(RECEIVER, name);
+  return name;
+}
+
 /** The address of the live feed, taken up after event `since`, or from a snapshot. */
 export function feedAddress(since: number | null): URL {
   const url = address("live");
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   url.searchParams.set("waveforms", "1");
+  url.searchParams.set("receiver", receiverName());
   if (since !== null) url.searchParams.set("since", String(since));
   return url;
 }
@@ -61,6 +74,21 @@ export async function fetchWaveforms(trial: number): Promise<Waveforms> {
 
 export function acknowledge(alarmId: number, by: string): Promise<unknown> {
   return post(`alarms/${alarmId}/acknowledge`, { by });
+}
+
+/** What a new baseline takes; `amplitude_uv` null: learned from the next accepted trials. */
+export interface NewBaseline {
+  by: string;
+  role: string;
+  reason: string;
+  setting: string;
+  group: readonly string[];
+  amplitude_uv: number | null;
+  override: boolean;
+}
+
+export function setBaseline(baseline: NewBaseline): Promise<unknown> {
+  return post("baselines", baseline);
 }
 
 export function annotate(text: string, by: string): Promise<unknown> {

@@ -19,10 +19,12 @@ const ROOMY_ROWS = 5;
 interface Props {
   state: ViewState;
   open: readonly Alarm[];
+  /** Open the dialog for a new baseline of a channel; of all with an empty name. */
+  setAnew(channel: string): void;
 }
 
 /** Every muscle, left and right side by side, and under each side its trend over the case. */
-export function Muscles({ state, open }: Props) {
+export function Muscles({ state, open, setAnew }: Props) {
   const rows = muscleRows(state.channels);
   const columns = [0, 1].map((column) =>
     rows.flatMap((row) => (row.cells[column] ? [row.cells[column]] : [])),
@@ -35,7 +37,13 @@ export function Muscles({ state, open }: Props) {
             channel === null ? (
               <div class="cell empty" key={`${at} ${column}`} />
             ) : (
-              <Cell key={channel.channel} state={state} channel={channel} open={open} />
+              <Cell
+                key={channel.channel}
+                state={state}
+                channel={channel}
+                open={open}
+                setAnew={setAnew}
+              />
             ),
           ),
         )}
@@ -49,7 +57,7 @@ export function Muscles({ state, open }: Props) {
   );
 }
 
-function Cell({ state, channel, open }: Props & { channel: Channel }) {
+function Cell({ state, channel, open, setAnew }: Props & { channel: Channel }) {
   const trial = lastTrial(state);
   const row = trial?.channels.find((c) => c.channel === channel.channel) ?? null;
   const baseline = baselineOf(state, channel.channel);
@@ -99,6 +107,15 @@ function Cell({ state, channel, open }: Props & { channel: Channel }) {
         )}
         {words.detail !== "" && <p class="detail">{words.detail}</p>}
       </div>
+      <button
+        type="button"
+        class="plain anew"
+        title="Set the baseline anew"
+        aria-label={`Set the baseline of ${channelWords(state, channel.channel, channel.muscle)} anew`}
+        onClick={() => setAnew(channel.channel)}
+      >
+        baseline
+      </button>
     </div>
   );
 }
