@@ -32,10 +32,10 @@ STYLES: dict[str, tuple[str, str, float]] = {
     "template": ("#332288", "-.", 1.4),
 }
 #: SNR bins, even on a logarithmic scale; under so many responses a bin is left out.
-EDGES = np.geomspace(1.5, 96.0, 11)
+EDGES = np.geomspace(1.5, 192.0, 12)
 LEAST = 25
 DPI = 130
-TICKS = (1.5, 3, 5, 10, 20, 50)
+TICKS = (1.5, 3, 5, 10, 20, 50, 150)
 
 
 def draw(data: LabelledSet, answers: dict[str, MethodAnswers], folder: Path) -> list[Path]:

@@ -12,10 +12,9 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
-from bench.methods.base import BIPHASIC, MONOPHASIC, POLYPHASIC
-from models.dataset import BLOCK_SWEEPS
-from models.simulator import Block, simulate_block
-from monitor.measure.morphology import PHASE_SHARE, count_phases
+from bench.methods.base import SHAPES
+from models.simulator import BLOCK_SWEEPS, simulate_block
+from monitor.measure.morphology import morphology_of
 
 FloatArray = NDArray[np.float64]
 
@@ -104,19 +103,14 @@ def simulated_set(split: str, seed: int, count: int) -> LabelledSet:
         labels["snr"][rows] = truth.snr
         labels["artefact"][rows] = truth.artefact
         labels["duration_ms"][rows] = truth.duration_ms
-        labels["morphology"][rows] = true_shapes(block)
+        labels["morphology"][rows] = shapes_of(truth.phases)
     return labelled(f"simulated, split {split}, seed {seed}", groups, **labels)
 
 
-def true_shapes(block: Block) -> FloatArray:
-    """Shape of each noiseless response, by the monitor's own definition of a phase; else NaN."""
-    shapes = np.full(block.sweeps_uv.shape[0], np.nan)
-    for row in np.flatnonzero(block.truth.response):
-        wave = block.response_uv[row]
-        limit = PHASE_SHARE * float(np.abs(wave).max())
-        phases = count_phases(wave, 0.0, 0, wave.size, limit)
-        shapes[row] = {1: MONOPHASIC, 2: BIPHASIC}.get(phases, POLYPHASIC)
-    return shapes
+def shapes_of(phases: NDArray[np.int64]) -> FloatArray:
+    """1, 2 or 3 for mono-, bi-, polyphasic by the number of phases; NaN for none."""
+    names = [morphology_of(int(count)) for count in phases]
+    return np.array([np.nan if name is None else SHAPES[name.value] for name in names])
 
 
 # --------------------------------------------------------------------------- recorded

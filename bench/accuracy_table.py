@@ -17,6 +17,8 @@ from bench.accuracy_score import (
 from bench.methods.base import MethodAnswers
 
 FALSE_SHARES = (0.01, 0.05)
+#: An R2 under this is one sweep that went wild; how wild says nothing.
+WORST = -9.0
 Band = tuple[float, float]
 
 
@@ -137,4 +139,6 @@ def _signed(value: float) -> str:
 
 
 def _share(value: float) -> str:
+    if value < WORST:
+        return f"< {WORST:g}"
     return f"{value:.3f}" if np.isfinite(value) else "-"

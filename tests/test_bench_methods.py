@@ -58,7 +58,7 @@ def test_hard_thresholds_cross_at_a_tenth_of_the_largest() -> None:
     assert thresholds.shte_index(ramp) == 47 - thresholds.MAGIC_SAMPLES
 
 
-def test_bigoni_takes_the_longest_rise_to_the_first_extreme() -> None:
+def test_bigoni_takes_the_longest_rise_to_the_peak() -> None:
     assert bigoni.bigoni_index(rise(40)) == 40
     assert bigoni.bigoni_index(-rise(40)) == 40
 
@@ -205,8 +205,9 @@ def test_every_method_times_a_plain_response_after_a_train() -> None:
     chosen, missing = methods(Path("nowhere.onnx"))
     assert [line.partition(":")[0] for line in missing] == ["nowhere.onnx"]
     assert len({method.name for method in chosen}) == len(chosen) == 10
-    # Learnt, or by 10 % of the peak and five samples before: not to the half millisecond.
-    allowed_ms = {"DELMEP": 4.0, "Signal Hunter": 3.0, "AHTE": 3.0, "SHTE": 2.0}
+    # Learnt; at the steepest place, here the zero crossing 6 ms later, less 1.7 ms; at 10 % of the
+    # peak less 1.7 ms: none of them to the half millisecond.
+    allowed_ms = {"DELMEP": 4.0, "Signal Hunter": 5.0, "AHTE": 3.0, "SHTE": 2.0}
     timed = set()
     for method in chosen:
         said = method.measure(sweeps, FS_HZ, STIMULUS, pulses_ms)

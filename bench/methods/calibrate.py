@@ -1,7 +1,7 @@
 """The two numbers that published methods leave open: ``python -m bench.methods.calibrate``.
 
-On the simulator's validation split, never on the test split: k of the TKEO + Hilbert pipeline by
-the most right decisions, and the template detector's limit by 1 % false responses on sweeps without
+On the simulator's validation split, never on the test split: what each k of the TKEO + Hilbert
+pipeline gives, and the template detector's limit by 1 % false responses on sweeps without
 artefact. What it prints stands as a constant in their modules.
 """
 

@@ -25,7 +25,7 @@ SCALES_MS = (0.4, 0.7, 1.1, 1.7, 2.5, 3.5)
 #: ``z**3 exp(-z)`` and its derivatives are over by then.
 LENGTH_Z = 12.0
 #: As :mod:`bench.methods.calibrate` prints it.
-LIMIT = 13.9
+LIMIT = 9.9
 FALSE_SHARE = 0.01
 
 
