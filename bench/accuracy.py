@@ -19,6 +19,7 @@ import numpy as np
 
 from bench import accuracy_table as table
 from bench.accuracy_file import read_sweeps
+from bench.accuracy_profile import profile
 from bench.accuracy_score import BANDS, Labels, band_score, detection_score
 from bench.accuracy_sets import LabelledSet, real_sets, simulated_set
 from bench.measured import machine
@@ -99,7 +100,7 @@ def report(
     spent: dict[str, tuple[float, float]],
 ) -> str:
     """All tables of one set as text."""
-    reference = next(iter(answers.values()))
+    name, reference = next(iter(answers.items()))
     common = reference.found()
     bands = table.bands_of(data.labels)
     scores = [
@@ -110,19 +111,23 @@ def report(
     present, absent = (int((data.labels["present"] == value).sum()) for value in (1.0, 0.0))
     artefacts = int((data.labels["artefact"] == 1.0).sum())
     found = [detection_score(name, said, data.labels) for name, said in answers.items()]
-    ground = home_ground(data)
-    home = [
-        band_score(name, said, ground, BANDS[-1], common, "home, >= 5")
+    clean = np.where(data.labels["artefact"] == 0.0, data.labels["present"], np.nan)
+    grounds = {"clean, >= 5": data.labels | {"present": clean}, "home, >= 5": home_ground(data)}
+    apart = [
+        band_score(name, said, ground, BANDS[-1], common, title)
+        for title, ground in grounds.items()
         for name, said in answers.items()
     ]
     parts = [
         f"{data.name}: {data.size} sweeps, {present} responses, {absent} without; "
         f"{artefacts} with an artefact",
         table.onset_table(scores),
-        table.onset_table(home),
+        table.onset_table(apart),
         table.amplitude_table(scores),
+        table.amplitude_table(apart),
         table.detection_table(found, spent),
         table.detection_curve(answers, data.labels, bands),
+        profile(name, reference, data) if len(bands) > 1 else "",
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import scipy.io
 from numpy.typing import NDArray
 
 from bench.methods.base import SHAPES
-from models.simulator import BLOCK_SWEEPS, simulate_block
+from models.simulator import ARTEFACT_TYPES, BLOCK_SWEEPS, simulate_block
 from monitor.measure.morphology import morphology_of
 
 FloatArray = NDArray[np.float64]
@@ -45,11 +45,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledSet:
-    """n sweeps in groups and what is known of them."""
+    """n sweeps in groups and what is known of them.
+
+    ``artefact_types``: (n,) by the type's name, true where a sweep holds one; empty if unknown.
+    """
 
     name: str
     groups: tuple[Group, ...]
     labels: dict[str, FloatArray]
+    artefact_types: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -89,6 +93,7 @@ def simulated_set(split: str, seed: int, count: int) -> LabelledSet:
     groups = []
     names = ("onset_ms", "amplitude_uv", "present", "snr", "artefact", "duration_ms", "morphology")
     labels = {name: np.full(count, np.nan) for name in names}
+    types = np.zeros((count, len(ARTEFACT_TYPES)), dtype=np.bool_)
     for number, first in enumerate(range(0, count, BLOCK_SWEEPS)):
         block = simulate_block(seed, split, number, min(BLOCK_SWEEPS, count - first))
         rows = np.arange(first, first + block.sweeps_uv.shape[0])
@@ -104,7 +109,10 @@ def simulated_set(split: str, seed: int, count: int) -> LabelledSet:
         labels["artefact"][rows] = truth.artefact
         labels["duration_ms"][rows] = truth.duration_ms
         labels["morphology"][rows] = shapes_of(truth.phases)
-    return labelled(f"simulated, split {split}, seed {seed}", groups, **labels)
+        types[rows] = truth.artefact_types
+    known = dict(zip(ARTEFACT_TYPES, types.T, strict=True))
+    made = labelled(f"simulated, split {split}, seed {seed}", groups, **labels)
+    return replace(made, artefact_types=known)
 
 
 def shapes_of(phases: NDArray[np.int64]) -> FloatArray:

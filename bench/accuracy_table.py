@@ -31,11 +31,11 @@ def onset_table(scores: Sequence[BandScore]) -> str:
     """Onset errors, a line a band and method that gives onsets; empty where nothing is known."""
     known = [s for s in scores if np.isfinite(s.mae_ms)]
     titles = (
-        f"{'onset, SNR':<11}{'method':<19}{'n':>6}{'missed %':>9}{'MAE ms':>8}  {'95 %':<13}"
+        f"{'onset, SNR':<12}{'method':<19}{'n':>6}{'missed %':>9}{'MAE ms':>8}  {'95 %':<13}"
         f"{'common':>7}{'median':>8}{'p95':>7}{'bias':>8}{'<0.5 ms %':>10}{'<1 ms %':>8}"
     )
     lines = [
-        f"{s.band:<11}{s.method:<19}{s.n:>6}{_percent(s.missed):>9}{_ms(s.mae_ms):>8}"
+        f"{s.band:<12}{s.method:<19}{s.n:>6}{_percent(s.missed):>9}{_ms(s.mae_ms):>8}"
         f"  {f'{_ms(s.mae_low_ms)}-{_ms(s.mae_high_ms)}':<13}{_ms(s.common_ms):>7}"
         f"{_ms(s.median_ms):>8}{_ms(s.p95_ms):>7}{s.bias_ms:>+8.2f}"
         f"{_percent(s.below_half):>10}{_percent(s.below_one):>8}"
@@ -48,11 +48,11 @@ def amplitude_table(scores: Sequence[BandScore]) -> str:
     """Amplitude and shape, a line a band and method that gives them."""
     known = [s for s in scores if np.isfinite(s.amplitude_error) or np.isfinite(s.shape_right)]
     titles = (
-        f"{'size, SNR':<11}{'method':<19}{'n':>6}{'missed %':>9}{'error %':>9}{'bias %':>8}"
+        f"{'size, SNR':<12}{'method':<19}{'n':>6}{'missed %':>9}{'error %':>9}{'bias %':>8}"
         f"{'R2':>8}{'ICC':>8}{'R2 log':>8}{'ICC log':>8}{'in range %':>11}{'shape %':>9}"
     )
     lines = [
-        f"{s.band:<11}{s.method:<19}{s.n:>6}{_percent(s.missed):>9}"
+        f"{s.band:<12}{s.method:<19}{s.n:>6}{_percent(s.missed):>9}"
         f"{_percent(s.amplitude_error):>9}{_signed(s.amplitude_bias):>8}"
         f"{_share(s.r2):>8}{_share(s.icc):>8}{_share(s.r2_log):>8}{_share(s.icc_log):>8}"
         f"{_percent(s.covered):>11}{_percent(s.shape_right):>9}"

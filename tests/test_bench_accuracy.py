@@ -10,6 +10,7 @@ import pytest
 
 from bench import accuracy, accuracy_table
 from bench.accuracy_file import read_sweeps
+from bench.accuracy_profile import classes, profile
 from bench.accuracy_score import (
     BANDS,
     band_score,
@@ -321,6 +322,41 @@ def test_a_method_that_refuses_is_named() -> None:
     answers, _, refused = accuracy.answer_all([Deployed()], slow)
     assert not answers
     assert refused[0].startswith("ours, deployed refuses slow: fs_hz is 1000")
+
+
+def test_the_profile_shows_one_cause_at_a_time() -> None:
+    data = simulated_set("validation", 5, 256)
+    parts = dict(classes(data))
+    alone = [members for title, members in parts.items() if title.startswith("only ")]
+    clean = parts["no artefact"]
+    assert (np.sum(alone, axis=0) <= 1).all()
+    assert not (np.sum(alone, axis=0).astype(bool) & clean).any()
+    rates = [members for title, members in parts.items() if title.startswith("fs kHz")]
+    np.testing.assert_array_equal(np.sum(rates, axis=0), clean)
+    perfect = MethodAnswers.of(
+        data.size, response=data.labels["present"], onset_ms=data.labels["onset_ms"] + 0.25
+    )
+    table = profile("perfect", perfect, data).splitlines()
+    whole = table[2].split()
+    assert whole[0] == "all"
+    assert whole[2:5] == ["0.0", "0.25", "0.25"]
+
+
+def test_home_is_one_pulse_without_artefact() -> None:
+    sweeps, rows = np.zeros((5, 900)), np.arange(10)
+    data = labelled(
+        "x",
+        [
+            Group(sweeps, 5000.0, 200, (0.0,), rows[:5]),
+            Group(sweeps, 5000.0, 200, (0.0, 3.0), rows[5:]),
+        ],
+        present=np.array([1.0, 1.0, 1.0, 1.0, 0.0] * 2),
+        onset_ms=np.array([20.0, 9.0, 20.0, 20.0, np.nan] * 2),
+        duration_ms=np.array([15.0, 15.0, 30.0, 15.0, np.nan] * 2),
+        artefact=np.array([0.0, 0.0, 0.0, 1.0, 0.0] * 2),
+    )
+    present = accuracy.home_ground(data)["present"]
+    np.testing.assert_array_equal(np.isfinite(present), [True] + 9 * [False])
 
 
 def test_bands_are_one_where_no_snr_is_known() -> None:
