@@ -125,10 +125,14 @@ def report(
         table.onset_table(apart),
         table.amplitude_table(scores),
         table.amplitude_table(apart),
-        table.detection_table(found, spent),
-        table.detection_curve(answers, data.labels, bands),
-        profile(name, reference, data) if len(bands) > 1 else "",
+        table.detection_table(found),
     ]
+    if len(bands) > 1:
+        parts += [
+            table.detection_curve(answers, data.labels, bands),
+            profile(name, reference, data),
+            table.time_table(spent),
+        ]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -61,21 +61,27 @@ def amplitude_table(scores: Sequence[BandScore]) -> str:
     return _table(titles, lines, [s.band for s in known])
 
 
-def detection_table(scores: Sequence[DetectionScore], spent: dict[str, tuple[float, float]]) -> str:
-    """Response or not (SNR 3 and more, and none), artefact or not, time; a line a method."""
+def detection_table(scores: Sequence[DetectionScore]) -> str:
+    """Response or not (SNR 3 and more, and none), artefact or not; a line a method that decides."""
     titles = (
         f"{'decisions':<19}{'right %':>8}{'missed':>8}{'false':>7}{'clean':>7}{'beside':>8}"
-        f"{'rejected':>10}{'clean':>7}{'area':>7}{'artefact %':>12}{'found':>7}{'false':>7}"
-        f"{'ms alone':>10}{'in batch':>10}"
+        f"{'rejected':>10}{'clean':>7}{'area':>7}{'artefact right %':>18}{'found':>7}{'false':>7}"
     )
     lines = [
         f"{s.method:<19}{_percent(s.right):>8}{_percent(s.missed):>8}{_percent(s.false):>7}"
         f"{_percent(s.false_clean):>7}{_percent(s.false_beside):>8}{_percent(s.rejected):>10}"
-        f"{_percent(s.rejected_clean):>7}{_share(s.area):>7}{_percent(s.artefact_right):>12}"
+        f"{_percent(s.rejected_clean):>7}{_share(s.area):>7}{_percent(s.artefact_right):>18}"
         f"{_percent(s.artefact_found):>7}{_percent(s.artefact_false):>7}"
-        f"{spent[s.method][1]:>10.3f}{spent[s.method][0]:>10.3f}"
         for s in scores
+        if np.isfinite(s.right)
     ]
+    return _table(titles, lines, [""] * len(lines))
+
+
+def time_table(spent: dict[str, tuple[float, float]]) -> str:
+    """Time of one sweep, alone in a call and in a call with the others of its set-up."""
+    titles = f"{'time, ms a sweep':<19}{'alone, p50':>12}{'in batch':>10}"
+    lines = [f"{name:<19}{alone:>12.3f}{batch:>10.3f}" for name, (batch, alone) in spent.items()]
     return _table(titles, lines, [""] * len(lines))
 
 

@@ -303,7 +303,7 @@ def test_the_tables_of_a_file_come_out_whole(
     out = capsys.readouterr().out
     assert "none.onnx: not there" in out
     assert "x.npz: 40 sweeps" in out
-    for title in ("onset, SNR", "size, SNR", "decisions", "found %, by SNR"):
+    for title in ("onset, SNR", "size, SNR", "decisions", "found %, by SNR", "time, ms a sweep"):
         assert title in out
     for method in ("ours, deployed", "ours, network", "DELMEP", "Bigoni", "template"):
         assert method in out
