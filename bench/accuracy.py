@@ -15,18 +15,27 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
-
-from bench import accuracy_table as table
-from bench.accuracy_file import read_sweeps
-from bench.accuracy_profile import profile
-from bench.accuracy_score import BANDS, Labels, band_score, detection_score
-from bench.accuracy_sets import LabelledSet, real_sets, simulated_set
-from bench.measured import machine
-from bench.methods.base import Method, MethodAnswers
-from bench.methods.registry import PAPER_NETWORK, methods
 from monitor.environment import prepare
-from monitor.types import MonitorError
+
+prepare()
+
+import numpy as np  # noqa: E402  (threads are pinned before numpy is imported)
+
+from bench import accuracy_table as table  # noqa: E402
+from bench.accuracy_file import read_sweeps  # noqa: E402
+from bench.accuracy_profile import profile  # noqa: E402
+from bench.accuracy_score import (  # noqa: E402
+    BANDS,
+    Labels,
+    band_score,
+    detection_score,
+    doubt_scores,
+)
+from bench.accuracy_sets import LabelledSet, real_sets, simulated_set  # noqa: E402
+from bench.measured import machine  # noqa: E402
+from bench.methods.base import Method, MethodAnswers  # noqa: E402
+from bench.methods.registry import PAPER_NETWORK, methods  # noqa: E402
+from monitor.types import MonitorError  # noqa: E402
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 SEED = 2026
@@ -37,34 +46,45 @@ TIMED = 200
 HOME = (("onset_ms", 12.0, 35.0), ("duration_ms", 0.0, 25.0))
 
 
-def answer(method: Method, data: LabelledSet) -> MethodAnswers:
+def answer(
+    method: Method, data: LabelledSet, refused: list[str] | None = None
+) -> MethodAnswers | None:
     """A method's answers to a whole set, in the order of its rows.
 
-    Raises:
-        ValueError: the method refuses sweeps of such a kind.
+    Set-ups that it refuses are left NaN, each with a line in ``refused``; None: all of them.
     """
     whole = {field.name: np.full(data.size, np.nan) for field in fields(MethodAnswers)}
+    answered = 0
     for group in data.groups:
-        said = method.measure(group.sweeps_uv, group.fs_hz, group.stimulus_index, group.pulses_ms)
+        try:
+            said = method.measure(
+                group.sweeps_uv, group.fs_hz, group.stimulus_index, group.pulses_ms
+            )
+        except ValueError as error:
+            if refused is not None:
+                refused.append(f"{method.name} refuses {len(group.rows)} of {data.name}: {error}")
+            continue
+        answered += 1
         for name, values in whole.items():
             values[group.rows] = getattr(said, name)
-    return MethodAnswers(**whole)
+    return MethodAnswers(**whole) if answered else None
 
 
 def answer_all(
     chosen: Sequence[Method], data: LabelledSet
 ) -> tuple[dict[str, MethodAnswers], dict[str, tuple[float, float]], list[str]]:
     """Answers by method; ms a sweep in one batch a set-up, and one by one; refusals as lines."""
-    answers, spent, refused = {}, {}, []
+    answers, spent = {}, {}
+    refused: list[str] = []
     for method in chosen:
-        try:
-            answers[method.name] = answer(method, data)
-            begin = time.perf_counter()
-            answer(method, data)
-            batch_ms = 1e3 * (time.perf_counter() - begin) / data.size
-            spent[method.name] = batch_ms, _alone_ms(method, data)
-        except (ValueError, MonitorError) as error:
-            refused.append(f"{method.name} refuses {data.name}: {error}")
+        said = answer(method, data, refused)
+        if said is None:
+            continue
+        answers[method.name] = said
+        begin = time.perf_counter()
+        answer(method, data)
+        batch_ms = 1e3 * (time.perf_counter() - begin) / data.size
+        spent[method.name] = batch_ms, _alone_ms(method, data)
     return answers, spent, refused
 
 
@@ -75,7 +95,10 @@ def _alone_ms(method: Method, data: LabelledSet) -> float:
         for row in range(min(10, len(group.rows))):
             sweep = group.sweeps_uv[row : row + 1]
             begin = time.perf_counter()
-            method.measure(sweep, group.fs_hz, group.stimulus_index, group.pulses_ms)
+            try:
+                method.measure(sweep, group.fs_hz, group.stimulus_index, group.pulses_ms)
+            except ValueError:
+                continue
             took.append(1e3 * (time.perf_counter() - begin))
     return float(np.median(took))
 
@@ -127,9 +150,11 @@ def report(
         table.amplitude_table(apart),
         table.detection_table(found),
     ]
+    doubts = [s for m, said in answers.items() for s in doubt_scores(m, said, data.labels)]
     if len(bands) > 1:
         parts += [
             table.detection_curve(answers, data.labels, bands),
+            table.doubt_table(doubts),
             profile(name, reference, data),
             table.time_table(spent),
         ]
@@ -145,7 +170,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--raw", action="store_true", help="published methods on raw sweeps")
     parser.add_argument("--plots", type=Path, help="a folder for the pictures (needs matplotlib)")
     options = parser.parse_args(arguments)
-    prepare()
     try:
         chosen, missing = methods(options.paper, cleaned=not options.raw)
         if options.sweeps is not None:

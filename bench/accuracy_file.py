@@ -2,11 +2,11 @@
 
 Arrays: ``sweeps_uv`` (n, samples) in microvolts; ``fs_hz``, ``stimulus_index``: one number, or
 one a sweep (n,); and any of ``onset_ms`` (from the first pulse), ``amplitude_uv`` (peak to peak),
-``present`` and ``artefact`` (true or false), ``snr``, ``duration_ms``, ``morphology``
-("monophasic", "biphasic", "polyphasic", or 1, 2, 3), ``subject`` (names or numbers), each (n,), NaN
-or "" where it is not known; ``pulses_ms``: the train's pulses from the first, (p,) for all or
-(n, p) with NaN at the end of shorter trains. A shorter sweep ends in NaN. Further arrays are left
-alone.
+``present`` and ``artefact`` (true or false; an artefact also by its name, "" for none), ``snr``,
+``duration_ms``, ``morphology`` ("monophasic", "biphasic", "polyphasic", or the number of phases),
+``subject`` (names or numbers), each (n,), NaN or "" where it is not known; ``pulses_ms``: the
+train's pulses from the first, (p,) for all or (n, p) with NaN at the end of shorter trains. A
+shorter sweep ends in NaN. Further arrays are left alone.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _lengths(path: Path, sweeps: FloatArray) -> NDArray[np.intp]:
 def _pulses(path: Path, arrays: Arrays, n: int) -> list[tuple[float, ...]]:
     if "pulses_ms" not in arrays:
         return [(0.0,)] * n
-    values = _numbers(path, arrays, "pulses_ms")
+    values = np.atleast_1d(_numbers(path, arrays, "pulses_ms"))
     if values.ndim == 1:
         values = np.broadcast_to(values, (n, values.size))
     if values.ndim != 2 or len(values) != n:
@@ -145,7 +145,15 @@ def _label(path: Path, arrays: Arrays, name: str, n: int) -> FloatArray:
     if values.shape != (n,):
         raise _wrong(path, name, f"must be ({n},), not {values.shape}")
     if values.dtype.kind != "U":
-        return _numbers(path, arrays, name)
+        numbers = _numbers(path, arrays, name)
+        # As a number a shape is its phases: three and more are polyphasic, none has no shape.
+        return (
+            np.where(numbers < 1, np.nan, np.minimum(numbers, 3))
+            if name == "morphology"
+            else numbers
+        )
+    if name == "artefact":
+        return np.array([float(value not in ("", "none")) for value in values.tolist()])
     if name == "subject":
         return np.unique(values, return_inverse=True)[1].astype(np.float64)
     if name == "morphology":

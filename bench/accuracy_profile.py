@@ -59,7 +59,7 @@ def profile(name: str, answers: MethodAnswers, data: LabelledSet) -> str:
     titles = (
         f"{name:<28}{'SNR >= 5: n':>12}{'missed %':>9}{'MAE ms':>8}{'p95':>7}{'bias':>7}"
         f"{'size %':>8}{'range %':>8}{'shape %':>8}{'  3-5: missed %':>15}{'none: n':>9}"
-        f"{'false %':>9}{'rejected %':>11}"
+        f"{'false %':>9}{'rejected %':>11}{'  artefact seen %':>17}"
     )
     lines = [titles, "-" * len(titles)]
     for title, members in classes(data):
@@ -71,7 +71,8 @@ def profile(name: str, answers: MethodAnswers, data: LabelledSet) -> str:
         if strong.n >= LEAST or absent.sum() >= LEAST:
             decided = detection_score(title, answers, labels)
             rejected = np.isnan(answers.response[absent])
-            lines.append(_line(strong, weak, decided, int(absent.sum()), rejected))
+            seen = answers.artefact[members] == 1.0
+            lines.append(_line(strong, weak, decided, int(absent.sum()), rejected, seen))
     return "\n".join(lines)
 
 
@@ -81,6 +82,7 @@ def _line(
     decided: DetectionScore,
     absent: int,
     rejected: BoolArray,
+    seen: BoolArray,
 ) -> str:
     share = float(rejected.mean()) if rejected.size else np.nan
     return (
@@ -88,6 +90,7 @@ def _line(
         f"{_ms(strong.p95_ms):>7}{_ms(strong.bias_ms):>7}{_percent(strong.amplitude_bias):>8}"
         f"{_percent(strong.covered):>8}{_percent(strong.shape_right):>8}"
         f"{_percent(weak.missed):>15}{absent:>9}{_percent(decided.false):>9}{_percent(share):>11}"
+        f"{_percent(float(seen.mean())):>17}"
     )
 
 

@@ -227,6 +227,58 @@ def detection_score(method: str, answers: MethodAnswers, labels: Labels) -> Dete
     )
 
 
+@dataclass(frozen=True, slots=True)
+class DoubtScore:
+    """What a method's own doubts are worth, over the responses of SNR 3 and more that it found.
+
+    ``doubted``: share marked uncertain; error of the others and of those, in ms or as a share of
+    the truth: the mean, and the share off by more than ``far``.
+    """
+
+    method: str
+    what: str
+    n: int
+    doubted: float
+    sure_error: float
+    doubted_error: float
+    sure_far: float
+    doubted_far: float
+
+
+#: An onset this far off, in ms, and an amplitude by this share, would mislead.
+FAR_ONSET_MS = 3.0
+FAR_AMPLITUDE = 0.25
+
+
+def doubt_scores(method: str, answers: MethodAnswers, labels: Labels) -> list[DoubtScore]:
+    """Onset and amplitude, sure and doubted; empty for methods that never doubt."""
+    strong = (labels["present"] == 1.0) & ~(labels["snr"] < SCORED_SNR) & answers.found()
+    onset_ms = np.abs(answers.onset_ms - labels["onset_ms"])
+    size = np.abs(answers.amplitude_uv / labels["amplitude_uv"] - 1.0)
+    found = []
+    for what, error, doubt, far in (
+        ("onset, ms", onset_ms, answers.onset_uncertain, FAR_ONSET_MS),
+        ("amplitude, share", size, answers.amplitude_uncertain, FAR_AMPLITUDE),
+    ):
+        known = strong & np.isfinite(error) & np.isfinite(doubt)
+        if not known.any():
+            continue
+        sure, doubted = error[known & (doubt == 0.0)], error[known & (doubt == 1.0)]
+        found.append(
+            DoubtScore(
+                method=method,
+                what=what,
+                n=int(known.sum()),
+                doubted=doubted.size / int(known.sum()),
+                sure_error=_mean(sure),
+                doubted_error=_mean(doubted),
+                sure_far=_share(sure > far),
+                doubted_far=_share(doubted > far),
+            )
+        )
+    return found
+
+
 def curve_area(score: FloatArray, present: BoolArray, absent: BoolArray) -> float:
     """Area under the detection curve: how often a response outscores an absent sweep."""
     ones, zeros = score[present & np.isfinite(score)], score[absent & np.isfinite(score)]

@@ -10,6 +10,7 @@ from bench.accuracy_score import (
     BANDS,
     BandScore,
     DetectionScore,
+    DoubtScore,
     Labels,
     band_name,
     found_at_false_share,
@@ -74,6 +75,20 @@ def detection_table(scores: Sequence[DetectionScore]) -> str:
         f"{_percent(s.artefact_found):>7}{_percent(s.artefact_false):>7}"
         for s in scores
         if np.isfinite(s.right)
+    ]
+    return _table(titles, lines, [""] * len(lines))
+
+
+def doubt_table(scores: Sequence[DoubtScore]) -> str:
+    """Errors of what a method is sure of beside those of what it marks uncertain."""
+    titles = (
+        f"{'doubts, SNR >= 3':<19}{'of':<18}{'n':>6}{'doubted %':>11}{'mean error, sure':>18}"
+        f"{'doubted':>9}{'far off %, sure':>17}{'doubted':>9}"
+    )
+    lines = [
+        f"{s.method:<19}{s.what:<18}{s.n:>6}{_percent(s.doubted):>11}{_ms(s.sure_error):>18}"
+        f"{_ms(s.doubted_error):>9}{_percent(s.sure_far):>17}{_percent(s.doubted_far):>9}"
+        for s in scores
     ]
     return _table(titles, lines, [""] * len(lines))
 

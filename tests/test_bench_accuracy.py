@@ -17,12 +17,14 @@ from bench.accuracy_score import (
     bootstrap_mean,
     curve_area,
     detection_score,
+    doubt_scores,
     found_at_false_share,
     icc_2_1,
     r_squared,
 )
 from bench.accuracy_sets import Group, labelled, real_sets, simulated_set
 from bench.methods.base import BIPHASIC, MONOPHASIC, MethodAnswers
+from bench.methods.ours import Deployed
 from monitor.types import MonitorError
 
 #: Six targets, four judges: table 2 of Shrout and Fleiss, Psychol Bull 86:420 (1979).
@@ -185,6 +187,19 @@ def test_a_file_is_read_with_what_it_knows(tmp_path: Path) -> None:
     assert np.isnan(data.labels["snr"]).all()
 
 
+def test_shapes_as_phases_and_artefacts_by_name(tmp_path: Path) -> None:
+    given = arrays() | {
+        "morphology": np.array([0, 1, 5, 2]),
+        "artefact": np.array(["", "mains", "none", "heart"]),
+        "pulses_ms": np.array(0.0),
+    }
+    np.savez(tmp_path / "x.npz", **given)
+    data = read_sweeps(tmp_path / "x.npz")
+    np.testing.assert_array_equal(data.labels["morphology"], [np.nan, 1, 3, 2])
+    np.testing.assert_array_equal(data.labels["artefact"], [0, 1, 0, 1])
+    assert data.groups[0].pulses_ms == (0.0,)
+
+
 def test_set_ups_of_one_file_are_kept_apart(tmp_path: Path) -> None:
     given = arrays()
     given["sweeps_uv"][2, 500:] = np.nan
@@ -316,12 +331,10 @@ def test_a_bad_file_ends_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_method_that_refuses_is_named() -> None:
-    from bench.methods.ours import Deployed
-
     slow = labelled("slow", [Group(np.zeros((1, 400)), 1000.0, 100, (0.0,), np.arange(1))])
     answers, _, refused = accuracy.answer_all([Deployed()], slow)
     assert not answers
-    assert refused[0].startswith("ours, deployed refuses slow: fs_hz is 1000")
+    assert refused[0].startswith("ours, deployed refuses 1 of slow: fs_hz is 1000")
 
 
 def test_the_profile_shows_one_cause_at_a_time() -> None:
@@ -357,6 +370,51 @@ def test_home_is_one_pulse_without_artefact() -> None:
     )
     present = accuracy.home_ground(data)["present"]
     np.testing.assert_array_equal(np.isfinite(present), [True] + 9 * [False])
+
+
+def test_a_method_that_refuses_one_set_up_answers_the_others() -> None:
+    sweeps = np.random.default_rng(2).normal(size=(2, 900))
+    rows = np.arange(4)
+    data = labelled(
+        "mixed",
+        [
+            Group(sweeps, 1000.0, 300, (0.0,), rows[:2]),
+            Group(sweeps, 5000.0, 300, (0.0,), rows[2:]),
+        ],
+        present=np.zeros(4),
+    )
+    answers, spent, refused = accuracy.answer_all([Deployed()], data)
+    response = answers["ours, deployed"].response
+    np.testing.assert_array_equal(np.isfinite(response), [False, False, True, True])
+    assert len(refused) == 1
+    assert refused[0].startswith("ours, deployed refuses 2 of mixed")
+    assert min(spent["ours, deployed"]) > 0
+
+
+def test_doubts_are_held_against_errors() -> None:
+    answers = MethodAnswers.of(
+        6,
+        response=np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.0]),
+        onset_ms=np.array([20.5, 26.0, 20.5, 20.0, 9.0, np.nan]),
+        onset_uncertain=np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
+    )
+    (doubt,) = doubt_scores("m", answers, labels())
+    assert doubt.n == 4
+    assert doubt.doubted == 0.5
+    assert doubt.sure_error == pytest.approx(0.25)
+    assert doubt.doubted_error == pytest.approx(3.25)
+    assert (doubt.sure_far, doubt.doubted_far) == (0.0, 0.5)
+    assert doubt_scores("m", MethodAnswers.of(6), labels()) == []
+
+
+def test_a_file_without_labels_gives_no_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arrays()
+    given["sweeps_uv"][1, 300] = np.nan
+    np.savez(tmp_path / "x.npz", **given)
+    accuracy.main(["--sweeps", str(tmp_path / "x.npz"), "--paper", str(tmp_path / "none.onnx")])
+    assert "x.npz: 4 sweeps, 0 responses, 0 without" in capsys.readouterr().out
 
 
 def test_bands_are_one_where_no_snr_is_known() -> None:

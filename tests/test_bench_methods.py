@@ -9,7 +9,7 @@ import pytest
 
 from bench.methods import bigoni, delmep, delmep_train, template, thresholds, tkeo_hilbert
 from bench.methods.at_home import HOME_FS_HZ, home_window
-from bench.methods.base import BIPHASIC, MONOPHASIC, POLYPHASIC, Cleaned, MethodAnswers
+from bench.methods.base import BIPHASIC, MONOPHASIC, POLYPHASIC, Cleaned, MethodAnswers, bridged
 from bench.methods.ours import Deployed, NetworkAlone
 from bench.methods.registry import methods, paper_network
 from monitor.load_network import load_network
@@ -196,6 +196,15 @@ def test_at_home_a_sine_is_where_it_was(fs_hz: float) -> None:
     home = home_window(wave, fs_hz, stimulus, 20.25, 90)
     wanted = np.sin(2 * np.pi * 0.1 * (20.25 + np.arange(90) * 1e3 / HOME_FS_HZ))
     np.testing.assert_allclose(home[0], wanted, atol=0.03)
+
+
+def test_missing_samples_are_bridged() -> None:
+    nan = np.nan
+    given = np.array([[nan, 1.0, nan, 3.0, nan], [nan] * 5, [1.0, 2.0, 3.0, 4.0, 5.0]])
+    whole = bridged(given)
+    np.testing.assert_array_equal(whole[:2], [[1.0, 1.0, 2.0, 3.0, 3.0], [0.0] * 5])
+    np.testing.assert_array_equal(whole[2], given[2])
+    assert np.isnan(given[1]).all()
 
 
 def test_every_method_times_a_plain_response_after_a_train() -> None:

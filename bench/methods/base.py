@@ -31,6 +31,7 @@ class MethodAnswers:
         duration_ms: onset to end.
         morphology: 1 mono-, 2 bi-, 3 polyphasic.
         artefact: 1 where the method sees an artefact, 0 where it sees none.
+        onset_uncertain, amplitude_uncertain: 1 where the method doubts its own value, else 0.
     """
 
     response: FloatArray
@@ -43,6 +44,8 @@ class MethodAnswers:
     duration_ms: FloatArray
     morphology: FloatArray
     artefact: FloatArray
+    onset_uncertain: FloatArray
+    amplitude_uncertain: FloatArray
 
     @classmethod
     def of(cls, n: int, **given: FloatArray) -> MethodAnswers:
@@ -109,8 +112,21 @@ class Cleaned:
     ) -> MethodAnswers:
         """Blank each pulse, take drift and mains out, then ask the method."""
         plan = plan_sweeps(fs_hz, sweeps_uv.shape[1], stimulus_index, pulses_ms)
-        cleaned = clean_sweeps(np.asarray(sweeps_uv, np.float64), plan)
+        cleaned = clean_sweeps(bridged(sweeps_uv), plan)
         return self.inner.measure(cleaned, fs_hz, stimulus_index, pulses_ms)
+
+
+def bridged(sweeps_uv: FloatArray) -> FloatArray:
+    """(n, samples) with missing samples (NaN) on the straight line between their neighbours.
+
+    A sweep without any sample becomes zeros.
+    """
+    whole = np.array(sweeps_uv, np.float64)
+    for number in np.flatnonzero(~np.isfinite(whole).all(axis=1)):
+        row = whole[number]
+        there = np.flatnonzero(np.isfinite(row))
+        row[:] = np.interp(np.arange(row.size), there, row[there]) if there.size else 0.0
+    return whole
 
 
 def noise_range(

@@ -12,18 +12,25 @@ import argparse
 from bench.accuracy import answer
 from bench.accuracy_score import BANDS, band_score, detection_score
 from bench.accuracy_sets import LabelledSet, simulated_set
-from bench.methods.base import Cleaned
+from bench.methods.base import Cleaned, Method, MethodAnswers
 from bench.methods.template import Template, false_limit
 from bench.methods.tkeo_hilbert import TkeoHilbert
 
 CHOICES = (3.0, 5.0, 8.0, 12.0, 16.0, 24.0)
 
 
+def answered(method: Method, data: LabelledSet) -> MethodAnswers:
+    """Its answers to a simulated set, which no method refuses."""
+    said = answer(method, data)
+    assert said is not None
+    return said
+
+
 def tkeo_lines(data: LabelledSet) -> list[str]:
     """One line a choice of k: right decisions, and onset error with misses from SNR 5."""
     lines = []
     for k in CHOICES:
-        said = answer(Cleaned(TkeoHilbert(k=k)), data)
+        said = answered(Cleaned(TkeoHilbert(k=k)), data)
         found = detection_score("", said, data.labels)
         high = band_score("", said, data.labels, BANDS[-1], said.found())
         lines.append(
@@ -35,7 +42,7 @@ def tkeo_lines(data: LabelledSet) -> list[str]:
 
 def template_limit(data: LabelledSet) -> float:
     """The template detector's limit on a set."""
-    said = answer(Cleaned(Template()), data)
+    said = answered(Cleaned(Template()), data)
     plain = (data.labels["present"] == 0) & (data.labels["artefact"] == 0)
     return false_limit(said.score[plain])
 

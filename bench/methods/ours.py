@@ -12,16 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.methods.base import SHAPES, FloatArray, MethodAnswers
+from bench.methods.base import SHAPES, FloatArray, MethodAnswers, bridged
 from monitor import analyse
 from monitor.measure.clean import clean_sweeps
-from monitor.measure.network import Network
+from monitor.measure.network import Network, NetworkOutput
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import network_window
 from monitor.types import Measurement, Status
 
 RESPONSE_PROBABILITY = 0.5
 ARTEFACT_PROBABILITY = 0.5
+#: 95 % of a normal distribution.
+RANGE_SD = 1.96
 
 
 def column(values: Sequence[float | None]) -> FloatArray:
@@ -53,6 +55,12 @@ def shapes_of(measured: Sequence[Measurement]) -> FloatArray:
     return column([SHAPES[m.morphology.value] if m.morphology else None for m in measured])
 
 
+def extra(said: NetworkOutput, name: str) -> FloatArray | None:
+    """What only some network files answer, by its name; None where this one does not."""
+    found: FloatArray | None = getattr(said, name, None)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """``monitor.analyse``; ``tkeo_onset``: with the onset of its TKEO stage, not reconciled."""
@@ -82,6 +90,8 @@ class Deployed:
             duration_ms=column([m.duration_ms for m in found]),
             morphology=shapes_of(found),
             artefact=artefact_of(found),
+            onset_uncertain=np.array([float(m.onset_uncertain) for m in found]),
+            amplitude_uncertain=np.array([float(m.amplitude_uncertain) for m in found]),
         )
 
 
@@ -103,8 +113,16 @@ class NetworkAlone:
         plan = plan_sweeps(fs_hz, sweeps_uv.shape[1], stimulus_index, pulses_ms)
         at_ms = pulses_ms[-1] + self.network.window_offset_ms
         start = stimulus_index + at_ms * fs_hz / 1e3
-        cleaned = clean_sweeps(np.asarray(sweeps_uv, np.float64), plan)
+        cleaned = clean_sweeps(bridged(sweeps_uv), plan)
         said = self.network(network_window(cleaned, fs_hz, start))
+        given: dict[str, FloatArray] = {}
+        if (onset_sd_ms := extra(said, "onset_sd_ms")) is not None:
+            given["onset_sd_ms"] = onset_sd_ms
+        if (log_sd := extra(said, "amplitude_log_sd")) is not None:
+            given["amplitude_lower_uv"] = said.amplitude_uv * np.exp(-RANGE_SD * log_sd)
+            given["amplitude_upper_uv"] = said.amplitude_uv * np.exp(RANGE_SD * log_sd)
+        if (shapes := extra(said, "morphology")) is not None:
+            given["morphology"] = 1.0 + np.argmax(shapes, axis=1)
         return MethodAnswers.of(
             len(sweeps_uv),
             response=(said.response_probability >= RESPONSE_PROBABILITY).astype(float),
@@ -113,4 +131,5 @@ class NetworkAlone:
             amplitude_uv=said.amplitude_uv,
             duration_ms=said.duration_ms,
             artefact=(said.artefact_probability >= ARTEFACT_PROBABILITY).astype(float),
+            **given,
         )
