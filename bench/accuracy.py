@@ -32,9 +32,12 @@ from bench.accuracy_score import (  # noqa: E402
     doubt_scores,
 )
 from bench.accuracy_sets import LabelledSet, real_sets, simulated_set  # noqa: E402
+from bench.accuracy_targets import Target, targets_of  # noqa: E402
 from bench.measured import machine  # noqa: E402
 from bench.methods.base import Method, MethodAnswers  # noqa: E402
+from bench.methods.ours import DEPLOYED, TKEO_ONSET  # noqa: E402
 from bench.methods.registry import PAPER_NETWORK, methods  # noqa: E402
+from monitor.load_network import load_network  # noqa: E402
 from monitor.types import MonitorError  # noqa: E402
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -181,18 +184,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(machine())
     for line in missing:
         print(line)
+    wanted: list[Target] = []
     for number, data in enumerate(sets):
         answers, spent, refused = answer_all(chosen, data)
         print(f"\n{number + 1}. ", end="")
         # A set that ours refuses has nothing to be compared with.
-        compared = bool(answers) and chosen[0].name in answers
+        compared = DEPLOYED in answers
         print(report(data, answers, spent) if compared else f"{data.name}: {data.size} sweeps")
         for line in refused:
             print(line)
+        if compared and TKEO_ONSET in answers:
+            wanted += targets_of(data, answers[DEPLOYED], answers[TKEO_ONSET])
         if options.plots is not None and number == 0 and compared:
             from bench.accuracy_plots import draw
 
             draw(data, answers, options.plots)
+    print(f"\n{'ours, as deployed':<58}{'':>9}{'asked':>11}  met")
+    for target in wanted:
+        print(target.line())
+    if options.plots is not None and options.sweeps is None:
+        from bench.accuracy_saliency import draw as draw_saliency
+
+        if not draw_saliency(load_network(), sets, options.plots / "accuracy_saliency.png"):
+            print("no picture of saliency: the network's file does not explain itself")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from bench.accuracy_score import (
     r_squared,
 )
 from bench.accuracy_sets import Group, labelled, real_sets, simulated_set
+from bench.accuracy_targets import targets_of
 from bench.methods.base import BIPHASIC, MONOPHASIC, MethodAnswers
 from bench.methods.ours import Deployed
 from monitor.types import MonitorError
@@ -353,6 +354,44 @@ def test_the_profile_shows_one_cause_at_a_time() -> None:
     whole = table[2].split()
     assert whole[0] == "all"
     assert whole[2:5] == ["0.0", "0.25", "0.25"]
+
+
+def test_a_perfect_method_meets_what_is_asked() -> None:
+    data = simulated_set("validation", 5, 256)
+    known = data.labels
+    perfect = MethodAnswers.of(
+        data.size,
+        response=known["present"],
+        onset_ms=known["onset_ms"],
+        amplitude_uv=known["amplitude_uv"],
+        morphology=known["morphology"],
+        artefact=known["artefact"],
+    )
+    asked = list(targets_of(data, perfect, perfect))
+    assert len(asked) == 20
+    assert all(target.met for target in asked)
+    blind = MethodAnswers.of(data.size, response=np.zeros(data.size))
+    missed = [t for t in targets_of(data, blind, blind) if not t.met]
+    # It rejects nothing, and that is all.
+    assert len(missed) == 19
+    assert missed[0].line().endswith("<= 0.4  NO")
+
+
+def test_what_is_asked_of_the_recorded_sets(shared_data: Path) -> None:
+    asked = {}
+    for data in real_sets(shared_data):
+        known = data.labels
+        said = MethodAnswers.of(
+            data.size,
+            response=known["present"],
+            amplitude_uv=1.02 * known["amplitude_uv"],
+            amplitude_raw_uv=1.02 * known["amplitude_uv"],
+        )
+        asked |= {target.what: target for target in targets_of(data, said, said)}
+    assert len(asked) == 6
+    assert [what for what, target in asked.items() if not target.met] == [
+        "mepfeatx: raw amplitude, median error %"
+    ]
 
 
 def test_home_is_one_pulse_without_artefact() -> None:

@@ -27,6 +27,7 @@ class MethodAnswers:
         score: grows with how sure the method is of a response; its own scale.
         onset_ms: from the *first* pulse.
         onset_sd_ms: what the method takes for the standard error of its onset.
+        amplitude_raw_uv: peak to peak as read, noise and all.
         amplitude_uv: peak to peak; its 95 % range: ``amplitude_lower_uv``, ``amplitude_upper_uv``.
         duration_ms: onset to end.
         morphology: 1 mono-, 2 bi-, 3 polyphasic.
@@ -38,6 +39,7 @@ class MethodAnswers:
     score: FloatArray
     onset_ms: FloatArray
     onset_sd_ms: FloatArray
+    amplitude_raw_uv: FloatArray
     amplitude_uv: FloatArray
     amplitude_lower_uv: FloatArray
     amplitude_upper_uv: FloatArray

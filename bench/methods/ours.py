@@ -20,6 +20,7 @@ from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import network_window
 from monitor.types import Measurement, Status
 
+DEPLOYED, TKEO_ONSET, NETWORK = "ours, deployed", "ours, TKEO onset", "ours, network"
 RESPONSE_PROBABILITY = 0.5
 ARTEFACT_PROBABILITY = 0.5
 #: 95 % of a normal distribution.
@@ -65,7 +66,7 @@ def extra(said: NetworkOutput, name: str) -> FloatArray | None:
 class Deployed:
     """``monitor.analyse``; ``tkeo_onset``: with the onset of its TKEO stage, not reconciled."""
 
-    name: str = "ours, deployed"
+    name: str = DEPLOYED
     tkeo_onset: bool = False
 
     def measure(
@@ -84,6 +85,7 @@ class Deployed:
             len(found),
             response=response_of(found),
             onset_ms=column(onset),
+            amplitude_raw_uv=column([m.amplitude_raw_uv for m in found]),
             amplitude_uv=column([m.amplitude_uv for m in found]),
             amplitude_lower_uv=column([m.amplitude_lower_uv for m in found]),
             amplitude_upper_uv=column([m.amplitude_upper_uv for m in found]),

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.methods.base import Cleaned, Method
 from bench.methods.bigoni import Bigoni
 from bench.methods.delmep import Delmep, load_layers
-from bench.methods.ours import Deployed, NetworkAlone
+from bench.methods.ours import NETWORK, TKEO_ONSET, Deployed, NetworkAlone
 from bench.methods.template import Template
 from bench.methods.thresholds import INDEX, ThresholdLatency
 from bench.methods.tkeo_hilbert import TkeoHilbert
@@ -48,8 +48,8 @@ def methods(paper: Path = PAPER_NETWORK, cleaned: bool = True) -> tuple[list[Met
     """Every method that can run here, and a line for each that can't."""
     found: list[Method] = [
         Deployed(),
-        Deployed("ours, TKEO onset", tkeo_onset=True),
-        NetworkAlone(load_network(), "ours, network"),
+        Deployed(TKEO_ONSET, tkeo_onset=True),
+        NetworkAlone(load_network(), NETWORK),
     ]
     missing = []
     try:
