@@ -5,13 +5,15 @@ one a sweep (n,); and any of ``onset_ms`` (from the first pulse), ``amplitude_uv
 ``present`` and ``artefact`` (true or false; an artefact also by its name, "" for none), ``snr``,
 ``duration_ms``, ``morphology`` ("monophasic", "biphasic", "polyphasic", or the number of phases),
 ``subject`` (names or numbers), each (n,), NaN or "" where it is not known; ``pulses_ms``: the
-train's pulses from the first, (p,) for all or (n, p) with NaN at the end of shorter trains. A
+train's pulses from the first, (p,) for all or (n, p) with NaN at the end of shorter trains;
+``artefact_types`` (n, t), true where a sweep holds one, with their ``artefact_type_names`` (t,). A
 shorter sweep ends in NaN. Further arrays are left alone.
 """
 
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from bench.methods.base import SHAPES
 from monitor.types import MonitorError
 
 NEEDED = ("sweeps_uv", "fs_hz", "stimulus_index")
+TYPES, TYPE_NAMES = "artefact_types", "artefact_type_names"
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -64,7 +67,8 @@ def read_sweeps(path: Path) -> LabelledSet:
         Group(sweeps[rows, :length], fs, index, train, np.array(rows, dtype=np.intp))
         for (fs, index, length, train), rows in setups.items()
     ]
-    return labelled(path.name, groups, **known)
+    types = _artefact_types(path, arrays, n)
+    return replace(labelled(path.name, groups, **known), artefact_types=types)
 
 
 def _load(path: Path) -> Arrays:
@@ -75,7 +79,9 @@ def _load(path: Path) -> Arrays:
                 raise MonitorError(f"{path}: one array alone, not an .npz file of named arrays")
             with stored:
                 return _needed(path, stored)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except OSError as error:
+        raise MonitorError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
         raise MonitorError(f"{path}: not a readable .npz file: {error}") from None
 
 
@@ -84,7 +90,7 @@ def _needed(path: Path, stored: np.lib.npyio.NpzFile) -> Arrays:
         if name not in stored.files:
             raise MonitorError(f"{path}: array {name} is missing")
     found: Arrays = {}
-    for name in (*NEEDED, *LABELS, "pulses_ms"):
+    for name in (*NEEDED, *LABELS, "pulses_ms", TYPES, TYPE_NAMES):
         if name not in stored.files:
             continue
         try:
@@ -138,6 +144,17 @@ def _pulses(path: Path, arrays: Arrays, n: int) -> list[tuple[float, ...]]:
         if not train or train[0] != 0.0 or any(b <= a for a, b in pairwise(train)):
             raise _wrong(path, "pulses_ms", f"must start at 0 and increase, not {train}")
     return trains
+
+
+def _artefact_types(path: Path, arrays: Arrays, n: int) -> dict[str, NDArray[np.bool_]]:
+    if TYPES not in arrays or TYPE_NAMES not in arrays:
+        return {}
+    names, there = arrays[TYPE_NAMES], _numbers(path, arrays, TYPES)
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise _wrong(path, TYPE_NAMES, "must be a list of names")
+    if there.shape != (n, names.size):
+        raise _wrong(path, TYPES, f"must be ({n}, {names.size}), not {there.shape}")
+    return {str(name): there[:, column] > 0 for column, name in enumerate(names)}
 
 
 def _label(path: Path, arrays: Arrays, name: str, n: int) -> FloatArray:

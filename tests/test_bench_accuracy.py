@@ -193,12 +193,16 @@ def test_shapes_as_phases_and_artefacts_by_name(tmp_path: Path) -> None:
         "morphology": np.array([0, 1, 5, 2]),
         "artefact": np.array(["", "mains", "none", "heart"]),
         "pulses_ms": np.array(0.0),
+        "artefact_types": np.array([[0, 0], [1, 0], [0, 0], [1, 1]]),
+        "artefact_type_names": np.array(["mains", "heart"]),
     }
     np.savez(tmp_path / "x.npz", **given)
     data = read_sweeps(tmp_path / "x.npz")
     np.testing.assert_array_equal(data.labels["morphology"], [np.nan, 1, 3, 2])
     np.testing.assert_array_equal(data.labels["artefact"], [0, 1, 0, 1])
     assert data.groups[0].pulses_ms == (0.0,)
+    np.testing.assert_array_equal(data.artefact_types["mains"], [False, True, False, True])
+    np.testing.assert_array_equal(data.artefact_types["heart"], [False, False, False, True])
 
 
 def test_set_ups_of_one_file_are_kept_apart(tmp_path: Path) -> None:
@@ -230,12 +234,15 @@ BAD = {
     "pulses_ms": [np.array([1.0, 2.0]), np.array([0.0, 3.0, 2.0]), np.zeros((3, 1)),
                   np.full((4, 1), np.nan)],
     "snr": [np.array([object()] * 4)],
+    "artefact_types": [np.zeros((4, 3)), np.zeros(4)],
+    "artefact_type_names": [np.zeros(2)],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in BAD.items() for v in values])
 def test_a_wrong_array_is_named_in_one_line(tmp_path: Path, name: str, value: np.ndarray) -> None:
-    np.savez(tmp_path / "x.npz", **(arrays() | {name: value}))
+    types = {"artefact_types": np.zeros((4, 2)), "artefact_type_names": np.array(["a", "b"])}
+    np.savez(tmp_path / "x.npz", **(arrays() | types | {name: value}))
     with pytest.raises(MonitorError, match=f"array {name} ") as error:
         read_sweeps(tmp_path / "x.npz")
     assert "\n" not in str(error.value)
