@@ -150,8 +150,12 @@ def test_an_envelope_passes_its_body_on_untouched() -> None:
     "alarm",
     [
         ALARM,
-        replace(ALARM, resolved_s=3.5, acknowledged_by="XY", acknowledged_s=0.1 + 0.2),
-        replace(ALARM, evidence={"message": "m", "n": 2, "share": 0.5, "gone": True, "at": None}),
+        msgspec.structs.replace(
+            ALARM, resolved_s=3.5, acknowledged_by="XY", acknowledged_s=0.1 + 0.2
+        ),
+        msgspec.structs.replace(
+            ALARM, evidence={"message": "m", "n": 2, "share": 0.5, "gone": True, "at": None}
+        ),
     ],
 )
 def test_an_alarm_is_read_back_as_it_was(alarm: AlarmCondition) -> None:
