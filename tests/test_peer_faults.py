@@ -5,6 +5,9 @@ The faults were found in mne-lsl 1.14, pyxdf 1.17, BioSPPy, timeflux, py_neuromo
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from monitor.measure.plan import plan_sweeps
 from monitor.measure.sweep import measure_sweeps
 from monitor.measure.windows import OnsetWindow
 from monitor.pipeline import Pipeline
+from monitor.sources.lsl import LslSource
 from monitor.sources.replay import timeline
 from monitor.sources.xdf import XdfRecording
 from monitor.sources.xdf_file import XdfFile
@@ -35,6 +39,8 @@ from monitor.types import (
     Tick,
     Trial,
 )
+from tests.test_live_faults import ROOT, Ramp, markers_of
+from tests.test_sources_lsl import emg, only, streams
 from tests.xdf_writer import XdfWriter
 
 FS_HZ = 5000.0
@@ -145,6 +151,45 @@ def test_mne_lsl_a_source_that_stalls_is_flagged_within_a_quarter_second(stall_s
     assert alarm.raised_s - silent_from_s <= 0.27
 
 
+@pytest.mark.lsl
+def test_mne_lsl_another_reader_of_the_marker_stream_takes_none_away() -> None:
+    """There: another consumer of the marker stream makes epochs disappear."""
+    name = f"shared-{os.getpid()}"
+    reader = [sys.executable, "-c", READER, f"{name}-stim"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (
+        streams(emg(name), markers_of(name)),
+        LslSource(only(name, f"{name}-stim")) as source,
+        subprocess.Popen(reader, stdout=subprocess.PIPE, text=True, env=environment) as other,
+    ):
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "reading\n"
+            ramp = Ramp(source, name)
+            ramp.follow(lambda: len(ramp.epochs()) >= 3)
+            # The other has had them too: it says so after its twentieth.
+            assert other.stdout.readline() == "20 markers\n"
+        finally:
+            other.kill()
+        ramp.close()
+    stamps = [marker.t_lsl for marker in ramp.markers]
+    np.testing.assert_allclose(np.diff(stamps), 0.1, atol=1e-6)
+
+
+READER = """
+import sys
+from monitor.sources.lsl_library import configure
+pylsl = configure("loopback")
+(found,) = pylsl.resolve_byprop("name", sys.argv[1], 1, 60.0)
+inlet = pylsl.StreamInlet(found)
+inlet.open_stream(60.0)
+print("reading", flush=True)
+for _ in range(20):
+    inlet.pull_sample(60.0)
+print("20 markers", flush=True)
+"""
+
+
 # ----------------------------------------------------------------- pybci, timeflux
 
 
@@ -172,6 +217,37 @@ def test_timeflux_stamps_are_not_rounded() -> None:
     assert epoch.samples_uv.shape[1] == 750
     np.testing.assert_array_equal(np.diff(epoch.samples_uv[0]), 1.0)
     assert epoch.stimulus_fraction == pytest.approx(0.3, abs=0.01)
+
+
+def test_timeflux_stamps_are_not_dejittered_behind_ones_back(tmp_path: Path) -> None:
+    """There: ``dejitter=False`` is ignored. Here the core gets every stamp as it was recorded."""
+    stamps = 50.0 + np.arange(400) / 1000.0 + np.random.default_rng(1).uniform(0, 3e-4, 400)
+    xdf = XdfWriter()
+    xdf.stream(1, "amp", "EMG", 2, 1000.0, "float32", ("L", "R"), ("uV", "uV"))
+    xdf.samples(1, stamps, np.zeros((400, 2)))
+    path = tmp_path / "a.xdf"
+    path.write_bytes(xdf.data)
+    items = [item for _, item in timeline(XdfRecording(path, CaseConfig().signal), 33)]
+    given = np.concatenate([item.t_lsl for item in items if isinstance(item, Chunk)])
+    np.testing.assert_array_equal(given, stamps)
+
+
+def test_py_neuromodulation_a_signal_that_stands_still_is_not_one_that_has_stopped() -> None:
+    """There: a stall is two equal buffers and a second's sleep. A flat line that comes is no stall,
+    and one that has stopped is, whatever it looked like.
+    """
+    pipeline = Pipeline(STREAM, CONFIG, None)
+    flat = np.zeros((100, 2), np.float32)
+    out: list[Event] = []
+    for k in range(100):
+        stamps = (100 * k + np.arange(100)) / FS_HZ
+        out += pipeline.feed(Chunk(100 * k, flat, stamps))
+        out += pipeline.feed(Tick(0.02 * (k + 1)))
+    assert not any(isinstance(e, AlarmCondition) for e in out)
+    for k in range(30):
+        out += pipeline.feed(Tick(2.0 + 0.01 * (k + 1)))
+    (alarm,) = [e for e in out if isinstance(e, AlarmCondition)]
+    assert alarm.kind is AlarmKind.SIGNAL_STALLED
 
 
 # ----------------------------------------------------------------- pyxdf
