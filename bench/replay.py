@@ -21,6 +21,14 @@ import numpy as np
 
 from bench.measured import machine
 from monitor.sources import xdf_writer
+from monitor.sources.input_order import (
+    ACTS_ID,
+    ACTS_TYPE,
+    ORDER_ID,
+    ORDER_LABELS,
+    ORDER_TYPE,
+    InputKind,
+)
 
 FS_HZ = 5000.0
 CHANNELS = 16
@@ -31,8 +39,11 @@ MUSCLES = ("APB", "ADM", "FDI", "BIC", "QUAD", "TA", "GC", "AH")
 BEGIN_S = 1000.0
 
 
-def generate(path: Path, hours: float) -> int:
-    """Noise, mains, and a response to every stimulus; gives the number of samples."""
+def generate(path: Path, hours: float, ticks_per_s: int) -> int:
+    """Noise, mains, and a response to every stimulus; gives the number of samples.
+
+    With ``ticks_per_s`` a recording of the monitor's own, with its ticks and the order of all.
+    """
     labels = [f"{side}-{muscle}" for muscle in MUSCLES for side in "LR"]
     rng = np.random.default_rng(1)
     noise = rng.normal(0, 3, (CHUNK, CHANNELS)).astype(np.float32)
@@ -57,6 +68,17 @@ def generate(path: Path, hours: float) -> int:
                 channel_format="string", labels=("marker",),
             )
         )  # fmt: skip
+        if ticks_per_s:
+            for stream_id, kind, of, names in (
+                (ORDER_ID, ORDER_TYPE, "double64", ORDER_LABELS),
+                (ACTS_ID, ACTS_TYPE, "string", ("act",)),
+            ):
+                file.write(
+                    xdf_writer.stream_header(
+                        stream_id, name=kind, kind=kind, source_id="", fs_hz=0.0,
+                        channel_format=of, labels=names,
+                    )
+                )  # fmt: skip
         for first in range(0, n, CHUNK):
             # Rolled, so that no two chunks are the same and generating stays quick.
             values = np.roll(noise, first // CHUNK * 7, axis=0)
@@ -67,20 +89,40 @@ def generate(path: Path, hours: float) -> int:
             file.write(xdf_writer.samples(1, values, t_lsl))
             if stimulated:
                 file.write(xdf_writer.text_sample(2, "TES C3C4 400V", float(t_lsl[2000])))
+            if ticks_per_s:
+                file.write(order(first, ticks_per_s, stimulated=bool(stimulated)))
         file.write(xdf_writer.stream_footer(1, n, BEGIN_S, BEGIN_S + n / FS_HZ))
         file.write(xdf_writer.stream_footer(2, STIMULI, BEGIN_S, BEGIN_S + n / FS_HZ))
     return n
+
+
+def order(first: int, ticks_per_s: int, *, stimulated: bool) -> bytes:
+    """The entries of one chunk, a second long: a look every so often, the marker in its place."""
+    step = CHUNK // ticks_per_s
+    entries = []
+    for taken in range(first + step, first + CHUNK + 1, step):
+        if stimulated and taken - step <= first + 2000 < taken:
+            entries.append((InputKind.MARKER, taken))
+        entries.append((InputKind.TICK, taken))
+    values = np.array(entries, np.float64)
+    return xdf_writer.samples(ORDER_ID, values, BEGIN_S + values[:, 1] / FS_HZ)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.replay", description=__doc__)
     parser.add_argument("--hours", type=float, default=4.0)
     parser.add_argument("--folder", type=Path, help="where the generated file may lie")
+    parser.add_argument(
+        "--ticks-per-s",
+        type=int,
+        default=0,
+        help="as the monitor recorded it, with so many looks a second; 0: as another program did",
+    )
     args = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory(prefix="mep-bench-", dir=args.folder) as scratch:
         path, out = Path(scratch) / "bench.xdf", Path(scratch) / "out"
-        n = generate(path, args.hours)
+        n = generate(path, args.hours, args.ticks_per_s)
         size_gb = path.stat().st_size / 1e9
         print(f"\n{args.hours:g} h x {CHANNELS} channels x {FS_HZ / 1e3:g} kHz: {size_gb:.1f} GB")
         command = [sys.executable, "-m", "monitor", "replay", str(path), "--out", str(out)]

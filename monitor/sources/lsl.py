@@ -25,7 +25,7 @@ from monitor.types import Chunk, ClockOffset, MonitorError, Notice, StreamInfo, 
 
 TICK_S = 0.05
 #: Ticks are no closer than this while samples come.
-TICK_LEAST_S = 0.01
+TICK_LEAST_S = 0.02
 
 #: A look at which streams are announced.
 LOOK_INTERVAL_S = 1.0
