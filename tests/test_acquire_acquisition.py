@@ -385,6 +385,26 @@ def test_a_device_that_starts_anew_is_a_clock_fault_and_the_case_goes_on() -> No
     assert begun.message == "the device's clock went back by 900.000 s"
 
 
+@pytest.mark.parametrize("seen", [20, 100, 300])
+def test_right_after_the_clock_went_back_a_stimulus_gets_the_samples_of_now(seen: int) -> None:
+    """Its time was once before: until the step is sure, nobody can say which samples it means."""
+    whole = signal([(3000, 0, 0.0), (2000, 0, -0.8)])
+    core = acquisition()
+    out: list[Outcome] = []
+    for first in range(0, 3000, 20):
+        out += core.feed(whole.chunk(first, first + 20))
+    for first in range(3000, 3000 + seen, 20):
+        out += core.feed(whole.chunk(first, first + 20))
+    at = 3120
+    out += core.feed(Marker(float(whole.t_lsl[at]), "S"))
+    for first in range(3000 + seen, 5000, 20):
+        out += core.feed(whole.chunk(first, first + 20))
+    (epoch,) = [*out, *core.finish()]
+    assert isinstance(epoch, Epoch)
+    assert epoch.samples_uv[0, epoch.stimulus_index] == at
+    assert not epoch.out_of_order
+
+
 def test_a_counter_that_goes_back_alone_is_a_clock_fault_too() -> None:
     whole = signal([(2000, 0, 0.0), (2000, 0, 0.2)])
     whole.stream_counter[2000:] = np.arange(2000)

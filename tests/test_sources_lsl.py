@@ -256,13 +256,20 @@ def test_a_killed_source_gives_ticks_and_is_taken_up_again_when_it_returns() -> 
         assert back[0].first_sample == before[-1].first_sample + len(before[-1].t_lsl)
 
 
-def until(source: LslSource, true: Callable[[list[Item]], bool], within_s: float = 40.0) -> None:
-    """Read until something is so; 40 s are many times what it takes on an idle machine."""
+def until(
+    source: LslSource, true: Callable[[list[Item]], bool], within_s: float = 60.0
+) -> list[Item]:
+    """Read until something is so; a minute is many times what it takes on an idle machine."""
     items: list[Item] = []
     end_s = time.monotonic() + within_s
     while not true(items):
         assert time.monotonic() < end_s, f"not within {within_s:g} s: {said(items)}"
         items += source.read(0.1)
+    return items
+
+
+def has_samples(items: list[Item]) -> bool:
+    return bool(chunks_of(items))
 
 
 def said(items: list[Item]) -> list[str]:
@@ -289,12 +296,11 @@ def test_streams_without_identity_are_found_again_by_their_names() -> None:
             "LSL stream 't8-emg'",
             "LSL stream 't8-stim'",
         ]
-        before = chunks_of(read_for(source, 0.3))
+        until(source, has_samples)
         kill(child)
         until(source, says("the EMG stream 't8-emg' is gone"))
         with streams(*bare):
             until(source, has_samples_and_markers)
-        assert before
 
 
 def test_a_source_that_returns_under_another_id_is_found_again_by_its_predicate() -> None:
@@ -302,7 +308,7 @@ def test_a_source_that_returns_under_another_id_is_found_again_by_its_predicate(
         streams(emg("t12-emg"), stim("t12-stim")) as child,
         LslSource(only("t12-emg", "t12-stim")) as source,
     ):
-        before = chunks_of(read_for(source, 0.3))
+        before = chunks_of(until(source, has_samples))
         kill(child)
         heard: list[Item] = []
 
@@ -346,7 +352,7 @@ def test_what_is_not_the_same_is_not_taken_and_it_says_why() -> None:
         streams(emg("t11-emg")) as child,
         LslSource(only("t11-emg", "t11-stim")) as source,
     ):
-        read_for(source, 0.3)
+        until(source, has_samples)
         kill(child)
         until(source, says("the EMG stream 't11-emg' is gone"))
         # The first has the identity of the lost one, and is another all the same.

@@ -210,6 +210,11 @@ class Clock:
             if not self._fold(self.due, closing=False):
                 return
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the newest samples are suspected of a jump."""
+        return bool(self.segments) and not self.vouches_for(self._ring.counter)
+
     def vouches_for(self, end: int) -> bool:
         """Whether no sample before ``end`` (which the ring must have) is suspected of a jump."""
         if end <= self.done:

@@ -227,6 +227,10 @@ class EpochQueue:
     def _decide(self, item: Waiting, ended: bool) -> Epoch | Missed | None:
         if item.segment is None:
             found = self._clock.find(item.t_lsl)
+            if found is not Where.AHEAD and not ended and self._clock.is_in_doubt:
+                # Where the device's clock has gone back, its time was once before: only when that
+                # is known does the stimulus get the samples of now and not those of then.
+                return None
             if isinstance(found, Where):
                 return self._not_found(item, found, ended)
             item.segment = found
