@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from monitor import wire
-from monitor.acquire.stimuli import OTHERS
+from monitor.engine.counts import Counts
 from monitor.engine.feed import Ask, Feed
 from monitor.engine.operators import StandingAlarms, command_of
 from monitor.engine.resume import BY_MONITOR, NEW_CASE, Resumed
@@ -39,8 +39,7 @@ from monitor.link import (
     WaveformHeader,
     pack_waveform,
 )
-from monitor.queues import QueueCounts
-from monitor.sources.base import Item, Shedding, Source
+from monitor.sources.base import Item, Source
 from monitor.sources.input_order import encode_act
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
@@ -118,11 +117,10 @@ class Engine:
         self._watch = SelfWatch()
         self._alarms = StandingAlarms()
         self._waveforms = Waveforms(folder, pipeline, epochs, resumed.epochs)
-        self._offsets_shed: Callable[[], int] = lambda: 0
+        self._counts = Counts(journal, epochs, recorder, self._waveforms)
         self._seq = resumed.last_seq
         self._inputs: list[Row] = []
         self._trials = 0
-        self._shown_before_durable = 0
         self._signal_offset_s = 0.0
         self._now_t_lsl = 0.0
         self._case_began: datetime | None = None
@@ -138,8 +136,7 @@ class Engine:
         A recording that somebody watches stays open after its end, for reading and acknowledging,
         until ``stop``. ``notices`` are technical conditions known before the first sample.
         """
-        if isinstance(source, Shedding):
-            self._offsets_shed = lambda: source.offsets_shed
+        self._counts.follow(source)
         self._begin(notices)
         while not (stop() or source.exhausted):
             self._answer_requests()
@@ -159,7 +156,7 @@ class Engine:
         return CaseOutcome(
             last_seq=self._seq,
             trials=self._trials,
-            record=self._record(),
+            record=self._counts.record(),
         )
 
     # ------------------------------------------------------------------ the data path
@@ -263,7 +260,7 @@ class Engine:
             ticket = self._journal.submit([*self._inputs, *rows])
             self._inputs = []
             if rows and self._feed.awaited and not self._journal.wait_durable(ticket):
-                self._shown_before_durable += 1
+                self._counts.shown_before_durable += 1
         for row in rows:
             self._feed.publish(row)
         return rows
@@ -316,11 +313,12 @@ class Engine:
             return
         self._beat(now)
         acquisition = self._pipeline.acquisition
-        fault = self._journal.fault() or self._epochs.fault()
-        if not fault and self._recorder is not None:
-            fault = self._recorder.fault()
         notices = self._watch.look(
-            now, acquisition.now_s, fault, self._feed.receivers, self._feed.awaited
+            now,
+            acquisition.now_s,
+            self._counts.fault(),
+            self._feed.receivers,
+            self._feed.awaited,
         )
         if self._real_time or self._feed.awaited:
             # A replay that nobody watches says it once, at its end: the same events at any speed.
@@ -336,43 +334,6 @@ class Engine:
             acquisition.now_s, stimuli.matched, stimuli.seen_markers, ended=ended
         )
 
-    def _record(self) -> RecordCounts:
-        journal = self._journal.counts()
-        return RecordCounts(
-            slow_commits=journal.slow,
-            failed_commits=journal.failed,
-            shown_before_durable=self._shown_before_durable,
-            entries_shed=journal.shed,
-            epochs_shed=self._epochs.shed,
-            inputs_shed=0 if self._recorder is None else self._recorder.shed,
-        )
-
-    def _queues(self) -> QueueCounts:
-        acquisition, feed = self._pipeline.acquisition, self._feed.counts
-        tally, stimuli = acquisition.tally, acquisition.stimuli
-        return QueueCounts(
-            stimuli_seen=tally.seen,
-            stimuli_delivered=tally.delivered,
-            stimuli_gap=tally.gap,
-            stimuli_late=tally.late,
-            stimuli_incomplete=tally.incomplete,
-            stimuli_waiting=acquisition.pending,
-            stimuli_crowded_out=tally.crowded_out,
-            stimuli_duplicate=stimuli.duplicates,
-            late_pulses=acquisition.late_pulses,
-            marker_texts_merged=stimuli.seen_markers.get(OTHERS, 0),
-            samples_missing=acquisition.missing,
-            samples_left_out=acquisition.left_out,
-            clock_offsets_shed=self._offsets_shed(),
-            raw_waiting=0 if self._recorder is None else self._recorder.waiting,
-            journal_waiting=self._journal.waiting,
-            epochs_waiting=self._epochs.waiting,
-            requests_refused=feed.requests_refused,
-            waveforms_refused=self._waveforms.refused,
-            link_backlog_bytes=feed.backlog_bytes,
-            gateways_cut_off=feed.cut_off,
-        )
-
     def _notice(self, notices: list[Notice], now: float) -> None:
         if notices:
             self._show(self._pipeline.tracker.notices(notices), now)
@@ -385,8 +346,8 @@ class Engine:
                 case_s=self._pipeline.acquisition.now_s + self._resumed.offset_s,
                 signal_age_s=None if self._signal_at is None else now - self._signal_at,
                 trial_age_s=None if self._trial_at is None else now - self._trial_at,
-                record=self._record(),
-                queues=self._queues(),
+                record=self._counts.record(),
+                queues=self._counts.queues(self._pipeline.acquisition, self._feed.counts),
             )
         )
 
