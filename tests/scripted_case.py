@@ -196,6 +196,13 @@ class ScriptedCase:
                 percent_of_baseline=row.percent_of_baseline,
                 amplitude_uv=row.measurement.amplitude_uv,
                 rule="two comparable trials in a row at 50 % of baseline or less",
+                evidence={
+                    "estimate_percent": 27.0,
+                    "estimate_lower_percent": 19.0,
+                    "estimate_upper_percent": 36.0,
+                    "probability_below": 0.998,
+                    "scope_evidence": "the others are intact",
+                },
             )
         if n == LOST[-1] + 2:
             seen = self.alarms[alarm_id].acknowledged_s is not None

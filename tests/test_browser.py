@@ -160,6 +160,9 @@ def test_an_alarm_is_seen_acknowledged_and_gone(page: Page, engine: ScriptedEngi
     expect(banner).to_have_attribute("data-look", "high")
     expect(banner).to_contain_text("Amplitude drop")
     expect(page.locator("[data-channel=LTA]")).to_have_attribute("data-priority", "high")
+    expect(page.locator("[data-alarm='1']")).to_contain_text(
+        "estimate 27 % (19–36) · P 0.99 · focal"
+    )
     expect(page.locator("[data-channel=RTA]")).to_have_attribute("data-priority", "none")
     page.wait_for_function("sweepHeight('LTA') < 0.5 * sweepHeight('RTA')")
     # The alarm rate of IEC 60601-1-8 for high priority: 1.4 to 2.8 flashes a second.

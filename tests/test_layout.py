@@ -25,6 +25,7 @@ ELSEWHERE = {
     "gateway/rest": "test_gateway_app.py",  # every call, over HTTP
     "journal/__main__": "test_gateway_app.py",  # the process that makes the export's ZIP
     "sources/edf_format": "test_sources_edf.py",  # the header, read by every test of the reader
+    "track/evidence": "test_track_loss.py",  # every value that explains a loss
     "track/following": "test_track_tracker.py",  # the tracker's own book of settings
     "track/kernel": "test_track_estimator.py",  # the estimator's arithmetic
     "track/stimulation": "test_track_tiers.py",  # intensity, threshold rise, absent responses

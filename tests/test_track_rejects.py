@@ -12,9 +12,13 @@ from monitor.types import (
     AlarmCondition,
     AlarmKind,
     AlarmState,
+    CaseStatus,
     Channel,
     Epoch,
     Measurement,
+    Missed,
+    PauseAudio,
+    Priority,
     Status,
     Stimulus,
     Trial,
@@ -103,3 +107,20 @@ def test_two_uncertain_or_rejected_trials_in_a_row_are_not_measurable() -> None:
         assert case.trial() == [(AlarmKind.NOT_MEASURABLE, "e1", AlarmState.RESOLVED)]
     case = Case()
     assert [case.trial(doubtful), case.trial(), case.trial(doubtful)] == [[], [], []]
+
+
+def test_stimuli_that_gave_no_epoch_break_a_pause_of_the_audio_in_the_end() -> None:
+    tracker = Case().tracker
+    list(tracker.command(PauseAudio(120.0, "Dr A"), 100.0))
+    found = [
+        event
+        for n in range(11, 14)
+        for event in tracker.missed(
+            Missed(n, Stimulus(10.0 * n, "S1"), 10.0 * n, Status.GAP, "samples lost")
+        )
+        if not isinstance(event, Trial)
+    ]
+    assert isinstance(found[0], AlarmCondition)
+    assert (found[0].kind, found[0].priority) == (AlarmKind.REJECTS_IN_A_ROW, Priority.MEDIUM)
+    [status] = [event for event in found if isinstance(event, CaseStatus)]
+    assert status.audio_paused_until_s is None

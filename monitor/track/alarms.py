@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.criteria import Comparison, DropCriterion
-from monitor.track.loss import Evidence, Loss
+from monitor.track.evidence import Evidence
+from monitor.track.loss import Loss
 from monitor.track.scope import Judgement
 from monitor.types import (
     AlarmClass,

@@ -16,8 +16,8 @@ from monitor.types import Baseline, BaselineState, Channel, Measurement
 class Following:
     """One setting of a case, its lists in channel order.
 
-    ``baselines`` are the usable ones, ``learning`` the channels whose baseline is not frozen yet;
-    :meth:`baseline_changed` keeps both.
+    ``baselines`` are the usable ones (``is_usable``: there is any), ``learning`` the channels whose
+    baseline is not frozen yet; :meth:`baseline_changed` keeps them.
     """
 
     def __init__(
@@ -28,16 +28,12 @@ class Following:
         self.signs = tuple(Signs(track) for _ in channels)
         self.baselines: list[Baseline | None] = [None] * len(channels)
         self.learning = list(range(len(channels)))
+        self.is_usable = False
         self._baselines_uv: list[float | None] = [None] * len(channels)
         self._muscles = Muscles(channels, track.controls)
         self._estimator = AmplitudeEstimator(
             channels, [track.thresholds(channel.muscle)[0] for channel in channels]
         )
-
-    @property
-    def is_usable(self) -> bool:
-        """Any muscle has a baseline to compare with."""
-        return any(baseline is not None for baseline in self.baselines)
 
     def observe(self, at_s: float, measurements: tuple[Measurement, ...]) -> None:
         """Take a trial in order; ``at_s`` is its stimulus, seconds of the case."""
@@ -66,6 +62,7 @@ class Following:
         ]
         self.baselines[i] = baseline if usable else None
         self._baselines_uv[i] = baseline.amplitude_uv if usable else None
+        self.is_usable = any(baseline is not None for baseline in self.baselines)
         if not usable or baseline.amplitude_uv is None:
             if self._estimator.has_baseline(i):
                 self._estimator.baseline_dropped(i)

@@ -39,6 +39,7 @@ from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.criteria import Comparison
+from monitor.track.evidence import Evidence, tell_beyond, tell_judgement
 from monitor.track.scope import Judgement
 from monitor.types import AlarmCondition, AlarmKind, AlarmState, Priority, Scope
 
@@ -50,8 +51,6 @@ SHOWN_TRIALS = 10
 
 RELEASE_S = 1.0
 """A repeat that was given in time may come in this much later, however the signal is cut."""
-
-Evidence = dict[str, str | int | float | bool | None]
 
 _OF_RECOVERY = ("recovering", "recovered_s", "reason")
 
@@ -220,7 +219,9 @@ class Loss(Struct, frozen=True):
             recovered_in_a_row=0,
             alone_since_s=at_s,
         )
-        now._tell_beyond(evidence, comparison)
+        literal = self.track.confirm == "in_a_row"
+        needed = self.track.confirm_in_a_row if literal else ESTIMATOR_TRIALS
+        tell_beyond(evidence, comparison, now.trials, now.trials_beyond, needed, now.lowest_percent)
         changes: dict[str, Any] = {
             "kind": self.kind_after(comparison),
             "rule": rule,
@@ -281,17 +282,7 @@ class Loss(Struct, frozen=True):
         noted: str,
     ) -> Loss:
         """With the estimate in the evidence, confirmed where this trial does so."""
-        estimate = judgement.estimate
-        evidence["latest_trial"] = comparison.trial
-        evidence["latest_percent"] = comparison.percent
-        evidence["scope_evidence"] = judgement.scope_evidence
-        evidence["gradual"] = judgement.gradual
-        if estimate is not None:
-            evidence["estimate_percent"] = estimate.percent
-            evidence["estimate_lower_percent"] = estimate.lower_percent
-            evidence["estimate_upper_percent"] = estimate.upper_percent
-            evidence["probability_below"] = estimate.p_below
-            evidence["probability_sudden"] = estimate.p_sudden
+        tell_judgement(evidence, comparison, judgement)
         by = "" if self.confirmed else self._confirmation(judgement)
         if by:
             evidence["confirmed_by"] = by
@@ -372,26 +363,6 @@ class Loss(Struct, frozen=True):
         if priority is not self.seen.priority:
             return f"priority rose to {priority.value} since acknowledged"
         return ""
-
-    def _tell_beyond(self, evidence: Evidence, comparison: Comparison) -> None:
-        """The values of a trial beyond the criterion, and of the baseline it was held to."""
-        baseline = comparison.baseline
-        needed = (
-            self.track.confirm_in_a_row if self.track.confirm == "in_a_row" else ESTIMATOR_TRIALS
-        )
-        evidence["n_of_k"] = f"{min(self.trials_beyond, needed)} of {needed}"
-        evidence["trials"] = ", ".join([str(trial) for trial in self.trials])
-        evidence["lowest_percent"] = self.lowest_percent
-        evidence["trials_beyond"] = self.trials_beyond
-        evidence["baseline_id"] = baseline.id
-        evidence["baseline_uv"] = baseline.amplitude_uv
-        evidence["baseline_responses"] = baseline.responses
-        evidence["baseline_accepted"] = baseline.accepted
-        evidence["baseline_set_by"] = baseline.set_by
-        evidence["baseline_spread"] = baseline.spread
-        evidence["baseline_floor_uv"] = baseline.floor_uv
-        evidence["below_detection_floor"] = comparison.below_detection_floor
-        evidence["upper_uv"] = comparison.upper_uv
 
     # ------------------------------------------------------------------ time
 

@@ -8,8 +8,8 @@ from monitor.config import TrackSection
 from monitor.track.advisory import Finding, StimulationThreshold
 from monitor.track.alarms import AlarmBook
 from monitor.track.criteria import Comparison, setting_key
+from monitor.track.evidence import Evidence
 from monitor.track.following import Following
-from monitor.track.loss import Evidence
 from monitor.types import (
     AlarmCondition,
     AlarmKind,

@@ -137,9 +137,11 @@ class Tracker:
         baselines = self._following(key).baselines
         rows = self._rows(key, (measurement,) * n, baselines, [None] * n)
         rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
+        broken = self._break_pause(rejects, missed.stimulus_s)
         yield from status
         yield Trial(missed.trial, missed.stimulus, missed.stimulus_s, rows)
         yield from rejects
+        yield from broken
 
     def notices(self, notices: list[Notice]) -> Iterator[Event]:
         """Technical conditions that acquisition found, or found gone.

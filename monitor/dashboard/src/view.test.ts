@@ -9,12 +9,14 @@ import {
   caseWord,
   cellWords,
   clock,
+  estimateWords,
   halfScale_uv,
   logEntries,
   microvolts,
   muscleRows,
   rankedAlarms,
   trialAge_s,
+  whyWords,
 } from "./view.ts";
 
 function alarm(changes: Partial<Alarm>): Alarm {
@@ -196,4 +198,25 @@ test("figures", () => {
   assert.equal(clock(3723), "1:02:03");
   assert.equal(age(99), "99 s");
   assert.equal(age(125), "2:05");
+});
+
+test("an alarm says its estimate, how sure it is and the scope", () => {
+  const evidence = {
+    estimate_percent: 24.4,
+    estimate_lower_percent: 17.9,
+    estimate_upper_percent: 33.2,
+    probability_below: 0.9999,
+  };
+  assert.equal(
+    estimateWords(alarm({ evidence })),
+    "estimate 24 % (18–33) · P 0.99 · focal",
+  );
+  assert.match(estimateWords(alarm({ evidence, scope: "indeterminate" })), /scope open$/);
+  assert.equal(estimateWords(alarm({ evidence: { message: "flat line" } })), "");
+});
+
+test("a technical alarm says what was found, any other its rule", () => {
+  const lost = alarm({ rule: "a receiver is lost", evidence: { message: "gone: desk" } });
+  assert.equal(whyWords(lost), "gone: desk");
+  assert.equal(whyWords(alarm({ rule: "amplitude <= 50 %" })), "amplitude <= 50 %");
 });

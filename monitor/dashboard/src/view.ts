@@ -144,6 +144,40 @@ export function stateWords(alarm: Alarm): string {
   }
 }
 
+/** Why an alarm was raised: what was found where it says so (a technical one), else its rule. */
+export function whyWords(alarm: Alarm): string {
+  const found = alarm.evidence["message"];
+  return typeof found === "string" && found !== "" ? found : alarm.rule;
+}
+
+const SCOPE_WORDS: Record<Alarm["scope"], string> = {
+  focal: "focal",
+  global: "global",
+  indeterminate: "scope open",
+};
+
+/**
+ * What the trials so far say of a loss: the true amplitude with its interval, how likely it is below
+ * the criterion, and the scope. Empty for an alarm without an estimate.
+ */
+export function estimateWords(alarm: Alarm): string {
+  const figure = (name: string) => {
+    const value = alarm.evidence[name];
+    return typeof value === "number" ? value : null;
+  };
+  const percent = figure("estimate_percent");
+  const low = figure("estimate_lower_percent");
+  const high = figure("estimate_upper_percent");
+  const below = figure("probability_below");
+  if (percent === null || low === null || high === null || below === null) return "";
+  // Never rounded up to certainty.
+  const likely = (Math.min(Math.floor(100 * below), 99) / 100).toFixed(2);
+  return (
+    `estimate ${Math.round(percent)} % (${Math.round(low)}–${Math.round(high)}) ` +
+    `· P ${likely} · ${SCOPE_WORDS[alarm.scope]}`
+  );
+}
+
 export function sideWord(side: Side): string {
   return side === "left" ? "LEFT" : side === "right" ? "RIGHT" : "";
 }

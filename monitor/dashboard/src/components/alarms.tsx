@@ -5,8 +5,10 @@ import {
   alarmPercent,
   channelWords,
   clock,
+  estimateWords,
   kindWords,
   stateWords,
+  whyWords,
 } from "../view.ts";
 import { AcknowledgeButton, needsAcknowledging } from "./acknowledge.tsx";
 import type { Operator } from "./operator.tsx";
@@ -52,9 +54,13 @@ export function AlarmList({ state, alarms, operator }: Props) {
                   ? `since ${clock(alarm.raised_s)}`
                   : `${clock(alarm.raised_s)}–${clock(alarm.resolved_s)}`}
                 {alarm.class === "technical" && " · technical"}
-                {alarm.scope === "global" && " · all muscles"}
               </span>
-              {alarm.state !== "resolved" && <Rule text={alarm.rule} />}
+              {alarm.state !== "resolved" && estimateWords(alarm) !== "" && (
+                <span class="estimate" title={`95 % interval; P: below the criterion; ${alarm.evidence["scope_evidence"]}`}>
+                  {estimateWords(alarm)}
+                </span>
+              )}
+              {alarm.state !== "resolved" && <Rule text={whyWords(alarm)} />}
             </div>
             <Percent value={alarmPercent(state, alarm)} />
             {needsAcknowledging(alarm) && <AcknowledgeButton alarm={alarm} operator={operator} />}

@@ -10,6 +10,7 @@ import {
   silence,
   stateWords,
   watchWords,
+  whyWords,
 } from "../view.ts";
 import { AcknowledgeButton, needsAcknowledging } from "./acknowledge.tsx";
 import type { Operator } from "./operator.tsx";
@@ -53,7 +54,7 @@ export function Banner({ state, open, operator }: Props) {
         <strong>
           {channelWords(state, first.channel, first.muscle)} {kindWords(first.kind)}
         </strong>
-        <span>{first.rule}</span>
+        <span>{whyWords(first)}</span>
       </div>
       {percent !== null && (
         <div class="percent">

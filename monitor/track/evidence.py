@@ -1,0 +1,60 @@
+"""What explains a loss, in plain values: the trials, the baseline, the estimate, the scope.
+
+``docs/contract.md`` lists the names; they are part of the contract.
+"""
+
+from __future__ import annotations
+
+from monitor.track.criteria import Comparison
+from monitor.track.scope import Judgement
+
+Evidence = dict[str, str | int | float | bool | None]
+
+
+def tell_beyond(
+    evidence: Evidence,
+    comparison: Comparison,
+    trials: tuple[int, ...],
+    trials_beyond: int,
+    needed: int,
+    lowest_percent: float,
+) -> None:
+    """Add the values of a trial beyond the criterion, and of the baseline it was held to.
+
+    Args:
+        evidence: to add to.
+        comparison: the trial.
+        trials: the latest ones beyond the criterion, this one among them.
+        trials_beyond: how many there were in all that count.
+        needed: how many it takes at least to confirm.
+        lowest_percent: of the loss so far.
+    """
+    baseline = comparison.baseline
+    evidence["n_of_k"] = f"{min(trials_beyond, needed)} of {needed}"
+    evidence["trials"] = ", ".join([str(trial) for trial in trials])
+    evidence["lowest_percent"] = lowest_percent
+    evidence["trials_beyond"] = trials_beyond
+    evidence["baseline_id"] = baseline.id
+    evidence["baseline_uv"] = baseline.amplitude_uv
+    evidence["baseline_responses"] = baseline.responses
+    evidence["baseline_accepted"] = baseline.accepted
+    evidence["baseline_set_by"] = baseline.set_by
+    evidence["baseline_spread"] = baseline.spread
+    evidence["baseline_floor_uv"] = baseline.floor_uv
+    evidence["below_detection_floor"] = comparison.below_detection_floor
+    evidence["upper_uv"] = comparison.upper_uv
+
+
+def tell_judgement(evidence: Evidence, comparison: Comparison, judgement: Judgement) -> None:
+    """Add the latest comparable trial, and what the estimates say after it."""
+    estimate = judgement.estimate
+    evidence["latest_trial"] = comparison.trial
+    evidence["latest_percent"] = comparison.percent
+    evidence["scope_evidence"] = judgement.scope_evidence
+    evidence["gradual"] = judgement.gradual
+    if estimate is not None:
+        evidence["estimate_percent"] = estimate.percent
+        evidence["estimate_lower_percent"] = estimate.lower_percent
+        evidence["estimate_upper_percent"] = estimate.upper_percent
+        evidence["probability_below"] = estimate.p_below
+        evidence["probability_sudden"] = estimate.p_sudden
