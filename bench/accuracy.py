@@ -169,6 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sweeps", type=Path, help="labelled sweeps, an .npz file")
     parser.add_argument("--n", type=int, default=SWEEPS, help="simulated sweeps")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument(
+        "--split",
+        choices=("test", "validation"),
+        default="test",
+        help="validation while something is still being chosen",
+    )
     parser.add_argument("--paper", type=Path, default=PAPER_NETWORK, help="the CNN paper's network")
     parser.add_argument("--raw", action="store_true", help="published methods on raw sweeps")
     parser.add_argument("--plots", type=Path, help="a folder for the pictures (needs matplotlib)")
@@ -178,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.sweeps is not None:
             sets = [read_sweeps(options.sweeps)]
         else:
-            sets = [simulated_set("test", options.seed, options.n), *real_sets(SHARED)]
+            sets = [simulated_set(options.split, options.seed, options.n), *real_sets(SHARED)]
     except MonitorError as error:
         raise SystemExit(str(error)) from None
     print(machine())

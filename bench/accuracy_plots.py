@@ -88,7 +88,7 @@ def _onset(data: LabelledSet, answers: dict[str, MethodAnswers], path: Path) -> 
         axis.set_title(title, fontsize=9.5, loc="left")
         _snr_axis(axis)
     for axis in axes[:2]:
-        axis.set(yscale="log", ylim=(0.05, 40))
+        axis.set(yscale="log", ylim=(0.02, 40))
         axis.set_yticks([0.1, 0.5, 1, 5, 10], ["0.1", "0.5", "1", "5", "10"])
         axis.minorticks_off()
     axes[2].set_ylim(0, 100)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bench.accuracy_score import BANDS, BandScore, DetectionScore, band_score, detection_score
 from bench.accuracy_sets import LabelledSet
+from bench.accuracy_table import ms, percent
 from bench.methods.base import FloatArray, MethodAnswers
 
 BoolArray = NDArray[np.bool_]
@@ -86,17 +87,9 @@ def _line(
 ) -> str:
     share = float(rejected.mean()) if rejected.size else np.nan
     return (
-        f"{strong.method:<28}{strong.n:>12}{_percent(strong.missed):>9}{_ms(strong.mae_ms):>8}"
-        f"{_ms(strong.p95_ms):>7}{_ms(strong.bias_ms):>7}{_percent(strong.amplitude_bias):>8}"
-        f"{_percent(strong.covered):>8}{_percent(strong.shape_right):>8}"
-        f"{_percent(weak.missed):>15}{absent:>9}{_percent(decided.false):>9}{_percent(share):>11}"
-        f"{_percent(float(seen.mean())):>17}"
+        f"{strong.method:<28}{strong.n:>12}{percent(strong.missed):>9}{ms(strong.mae_ms):>8}"
+        f"{ms(strong.p95_ms):>7}{ms(strong.bias_ms):>7}{percent(strong.amplitude_bias):>8}"
+        f"{percent(strong.covered):>8}{percent(strong.shape_right):>8}"
+        f"{percent(weak.missed):>15}{absent:>9}{percent(decided.false):>9}{percent(share):>11}"
+        f"{percent(float(seen.mean())):>17}"
     )
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}" if np.isfinite(value) else "-"
-
-
-def _ms(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "-"

@@ -36,10 +36,10 @@ def onset_table(scores: Sequence[BandScore]) -> str:
         f"{'common':>7}{'median':>8}{'p95':>7}{'bias':>8}{'<0.5 ms %':>10}{'<1 ms %':>8}"
     )
     lines = [
-        f"{s.band:<12}{s.method:<19}{s.n:>6}{_percent(s.missed):>9}{_ms(s.mae_ms):>8}"
-        f"  {f'{_ms(s.mae_low_ms)}-{_ms(s.mae_high_ms)}':<13}{_ms(s.common_ms):>7}"
-        f"{_ms(s.median_ms):>8}{_ms(s.p95_ms):>7}{s.bias_ms:>+8.2f}"
-        f"{_percent(s.below_half):>10}{_percent(s.below_one):>8}"
+        f"{s.band:<12}{s.method:<19}{s.n:>6}{percent(s.missed):>9}{ms(s.mae_ms):>8}"
+        f"  {f'{ms(s.mae_low_ms)}-{ms(s.mae_high_ms)}':<13}{ms(s.common_ms):>7}"
+        f"{ms(s.median_ms):>8}{ms(s.p95_ms):>7}{s.bias_ms:>+8.2f}"
+        f"{percent(s.below_half):>10}{percent(s.below_one):>8}"
         for s in known
     ]
     return _table(titles, lines, [s.band for s in known])
@@ -53,10 +53,10 @@ def amplitude_table(scores: Sequence[BandScore]) -> str:
         f"{'R2':>8}{'ICC':>8}{'R2 log':>8}{'ICC log':>8}{'in range %':>11}{'shape %':>9}"
     )
     lines = [
-        f"{s.band:<12}{s.method:<19}{s.n:>6}{_percent(s.missed):>9}"
-        f"{_percent(s.amplitude_error):>9}{_signed(s.amplitude_bias):>8}"
+        f"{s.band:<12}{s.method:<19}{s.n:>6}{percent(s.missed):>9}"
+        f"{percent(s.amplitude_error):>9}{_signed(s.amplitude_bias):>8}"
         f"{_share(s.r2):>8}{_share(s.icc):>8}{_share(s.r2_log):>8}{_share(s.icc_log):>8}"
-        f"{_percent(s.covered):>11}{_percent(s.shape_right):>9}"
+        f"{percent(s.covered):>11}{percent(s.shape_right):>9}"
         for s in known
     ]
     return _table(titles, lines, [s.band for s in known])
@@ -69,10 +69,10 @@ def detection_table(scores: Sequence[DetectionScore]) -> str:
         f"{'rejected':>10}{'clean':>7}{'area':>7}{'artefact right %':>18}{'found':>7}{'false':>7}"
     )
     lines = [
-        f"{s.method:<19}{_percent(s.right):>8}{_percent(s.missed):>8}{_percent(s.false):>7}"
-        f"{_percent(s.false_clean):>7}{_percent(s.false_beside):>8}{_percent(s.rejected):>10}"
-        f"{_percent(s.rejected_clean):>7}{_share(s.area):>7}{_percent(s.artefact_right):>18}"
-        f"{_percent(s.artefact_found):>7}{_percent(s.artefact_false):>7}"
+        f"{s.method:<19}{percent(s.right):>8}{percent(s.missed):>8}{percent(s.false):>7}"
+        f"{percent(s.false_clean):>7}{percent(s.false_beside):>8}{percent(s.rejected):>10}"
+        f"{percent(s.rejected_clean):>7}{_share(s.area):>7}{percent(s.artefact_right):>18}"
+        f"{percent(s.artefact_found):>7}{percent(s.artefact_false):>7}"
         for s in scores
         if np.isfinite(s.right)
     ]
@@ -86,8 +86,8 @@ def doubt_table(scores: Sequence[DoubtScore]) -> str:
         f"{'doubted':>9}{'far off %, sure':>17}{'doubted':>9}"
     )
     lines = [
-        f"{s.method:<19}{s.what:<18}{s.n:>6}{_percent(s.doubted):>11}{_ms(s.sure_error):>18}"
-        f"{_ms(s.doubted_error):>9}{_percent(s.sure_far):>17}{_percent(s.doubted_far):>9}"
+        f"{s.method:<19}{s.what:<18}{s.n:>6}{percent(s.doubted):>11}{ms(s.sure_error):>18}"
+        f"{ms(s.doubted_error):>9}{percent(s.sure_far):>17}{percent(s.doubted_far):>9}"
         for s in scores
     ]
     return _table(titles, lines, [""] * len(lines))
@@ -122,7 +122,7 @@ def detection_curve(
             for column, share in enumerate(FALSE_SHARES):
                 rows.append((f"at {share:.0%} false", [*(f[column] for f in found), share]))
         for limit, values in rows:
-            cells = "".join(f"{_percent(value):>9}" for value in values)
+            cells = "".join(f"{percent(value):>9}" for value in values)
             lines.append(f"{method:<19}{limit:<17}{cells}")
             method_of.append(method)
     return _table(titles, lines, method_of)
@@ -147,11 +147,13 @@ def _table(titles: str, lines: Sequence[str], sections: Sequence[str]) -> str:
     return "\n".join(out)
 
 
-def _ms(value: float) -> str:
+def ms(value: float) -> str:
+    """Two digits, or - for none."""
     return f"{value:.2f}" if np.isfinite(value) else "-"
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """A share in per cent, or - for none."""
     return f"{100 * value:.1f}" if np.isfinite(value) else "-"
 
 
