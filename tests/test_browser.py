@@ -106,7 +106,7 @@ def page(browser: Browser, gateway: GatewayProcess) -> Iterator[Page]:
     """The page of the case, open; an error in it fails the test."""
     context = browser.new_context(viewport={"width": 1920, "height": 1080})
     page = context.new_page()
-    page.set_default_timeout(8000)
+    page.set_default_timeout(30000)
     page.add_init_script(SWEEP_HEIGHT)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
