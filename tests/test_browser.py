@@ -30,6 +30,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 SILENCE_LIMIT_S = 3.0
+PATIENCE_MS = 30_000  # for a busy machine
+expect.set_options(timeout=PATIENCE_MS)
 ONE_TOUCH_MS = 900  # the page takes what comes sooner for the same touch
 
 REQUIRED = "MEP_REQUIRE_BROWSER" in os.environ
@@ -106,7 +108,7 @@ def page(browser: Browser, gateway: GatewayProcess) -> Iterator[Page]:
     """The page of the case, open; an error in it fails the test."""
     context = browser.new_context(viewport={"width": 1920, "height": 1080})
     page = context.new_page()
-    page.set_default_timeout(30000)
+    page.set_default_timeout(PATIENCE_MS)
     page.add_init_script(SWEEP_HEIGHT)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
