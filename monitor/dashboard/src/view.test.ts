@@ -219,4 +219,9 @@ test("a technical alarm says what was found, any other its rule", () => {
   const lost = alarm({ rule: "a receiver is lost", evidence: { message: "gone: desk" } });
   assert.equal(whyWords(lost), "gone: desk");
   assert.equal(whyWords(alarm({ rule: "amplitude <= 50 %" })), "amplitude <= 50 %");
+  const confirmed = alarm({
+    rule: "amplitude <= 50 % of baseline, confirmed at a probability of 0.9",
+    evidence: { confirmed_by: "estimator: 0.917 >= 0.9" },
+  });
+  assert.equal(whyWords(confirmed), "amplitude <= 50 % of baseline: estimator: 0.917 >= 0.9");
 });

@@ -144,10 +144,16 @@ export function stateWords(alarm: Alarm): string {
   }
 }
 
-/** Why an alarm was raised: what was found where it says so (a technical one), else its rule. */
+/**
+ * Why an alarm was raised: what was found where it says so (a technical one), else its rule, and of a
+ * confirmed one what confirmed it in place of what would.
+ */
 export function whyWords(alarm: Alarm): string {
-  const found = alarm.evidence["message"];
-  return typeof found === "string" && found !== "" ? found : alarm.rule;
+  const { message, confirmed_by: by } = alarm.evidence;
+  if (typeof message === "string" && message !== "") return message;
+  if (typeof by !== "string") return alarm.rule;
+  const [criterion] = alarm.rule.split(", ");
+  return `${criterion}: ${by}`;
 }
 
 const SCOPE_WORDS: Record<Alarm["scope"], string> = {

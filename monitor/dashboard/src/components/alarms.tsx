@@ -60,7 +60,7 @@ export function AlarmList({ state, alarms, operator }: Props) {
                   {estimateWords(alarm)}
                 </span>
               )}
-              {alarm.state !== "resolved" && <Rule text={whyWords(alarm)} />}
+              {alarm.state !== "resolved" && <Rule text={whyWords(alarm)} rule={alarm.rule} />}
             </div>
             <Percent value={alarmPercent(state, alarm)} />
             {needsAcknowledging(alarm) && <AcknowledgeButton alarm={alarm} operator={operator} />}
@@ -71,9 +71,9 @@ export function AlarmList({ state, alarms, operator }: Props) {
   );
 }
 
-function Rule({ text }: { text: string }) {
+function Rule({ text, rule }: { text: string; rule: string }) {
   return (
-    <span class="rule" title={text}>
+    <span class="rule" title={rule}>
       {text}
     </span>
   );
