@@ -51,6 +51,9 @@ def test_receivers_that_are_lost_are_one_condition_that_names_them() -> None:
     notice = watch.receivers_lost(7.0)
     assert (notice.kind, notice.active) == (AlarmKind.RECEIVER_LOST, True)
     assert notice.message == "no longer confirmed by: wall"
+    watch.receivers(ReportReceivers((), tuple(f"d{i}" for i in range(9))))
+    assert watch.receivers_lost(7.0).message.endswith("d5 and 3 more")
+    watch.receivers(ReportReceivers(("desk", "wall"), ("wall",)))
     # A gateway that has just started knows none and asks who there was.
     assert watch.receivers(ReportReceivers(fresh=True)) == ("desk", "wall")
     assert watch.receivers_lost(8.0).active

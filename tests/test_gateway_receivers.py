@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.gateway.receivers import AWAY_S, SILENT_S, Receivers
+from monitor.gateway.receivers import AWAY_S, RECEIVERS, SILENT_S, Receivers
 
 GRACE_S = AWAY_S + 0.1
 
@@ -78,3 +78,11 @@ def test_those_of_the_gateway_before_are_expected_back() -> None:
     receivers.confirmed(receivers.come("wall"), 9, 1.0)
     assert receivers.known == ("desk", "wall")
     assert receivers.lost(GRACE_S) == ("desk",)
+
+
+def test_there_is_a_bound_to_those_that_are_followed() -> None:
+    receivers = Receivers()
+    for i in range(RECEIVERS + 5):
+        receivers.confirmed(receivers.come(f"display {i}"), 1, 0.0)
+    assert len(receivers.known) == RECEIVERS
+    assert f"display {RECEIVERS}" not in receivers.known

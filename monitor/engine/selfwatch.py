@@ -55,7 +55,9 @@ class SelfWatch:
 
     def receivers_lost(self, case_s: float) -> Notice:
         """One condition for all of them; the same again changes nothing in the core."""
-        message = f"no longer confirmed by: {', '.join(self._lost)}" if self._lost else ""
+        more = len(self._lost) - _SHOWN_TEXTS
+        shown = ", ".join(self._lost[:_SHOWN_TEXTS]) + (f" and {more} more" if more > 0 else "")
+        message = f"no longer confirmed by: {shown}" if self._lost else ""
         return Notice(AlarmKind.RECEIVER_LOST, bool(self._lost), case_s, message=message)
 
     def markers(

@@ -16,6 +16,9 @@ AWAY_S = 5.0
 SILENT_S = 10.0
 """What was sent this long ago and is not confirmed has not arrived where it is seen."""
 
+RECEIVERS = 64
+"""So many are followed by name; who comes when they are all taken is served and not missed."""
+
 
 class Connection:
     """One connection of a receiver: what it was sent and what it confirmed."""
@@ -68,6 +71,9 @@ class Receivers:
 
     def confirmed(self, connection: Connection, seq: int, now_s: float) -> None:
         """It confirms; a lost receiver of that name is back."""
+        known = self.known
+        if connection.name not in known and len(known) >= RECEIVERS:
+            return
         connection.confirmed(seq, now_s)
         self._gone_s.pop(connection.name, None)
 
