@@ -16,11 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
-from monitor.config import CaseConfig, SignalSection, from_mapping
+from monitor.config import CaseConfig, from_mapping
 from monitor.pipeline import Pipeline
 from monitor.sources.lsl import LslSource
 from monitor.track.alarms import ALARM_TABLE
@@ -97,7 +96,8 @@ class Case:
                 self.events += self.pipeline.feed(item)
             if until is not None and self.stalls()[-1:] == [until]:
                 return
-        assert until is None, f"no signal_stalled {until} in {seconds} s"
+        said = [str(alarm.evidence.get("message")) for alarm in self.alarms()]
+        assert until is None, f"no signal_stalled {until} in {seconds} s: {said}"
 
     def learn(self) -> None:
         end = time.monotonic() + PATIENCE_S
@@ -191,27 +191,6 @@ def test_a_source_that_returns_under_another_id_goes_on_as_the_same_case() -> No
     assert AlarmKind.CLOCK_FAULT not in kinds, "one machine, one clock"
 
 
-def test_a_source_chosen_by_its_id_is_not_found_under_another() -> None:
-    name = f"id-{os.getpid()}"
-    config = msgspec.structs.replace(
-        case(name),
-        signal=SignalSection(
-            predicate=f"source_id='{name}'", markers_predicate=f"source_id='{name}-markers'"
-        ),
-    )
-    with outlet(name, name) as child, LslSource(config.signal) as source:
-        following = Case(source, config)
-        following.learn()
-        child.kill()
-        child.wait()
-        following.follow(PATIENCE_S, AlarmState.ACTIVE)
-        with outlet(name, f"{name}-other"):
-            # Longer than it takes to be found by a predicate that it fits.
-            following.follow(9.0)
-            assert following.stalls()[-1] is AlarmState.ACTIVE  # and it says so until it ends
-            following.close()
-
-
 class Ramp:
     """A ramp over real LSL through the whole data path; its samples say where they are from."""
 
@@ -263,11 +242,10 @@ def markers_of(name: str, **changes: Any) -> dict[str, Any]:
     return stim(f"{name}-stim", values=["TES 1", *["rest"] * 9], **changes)
 
 
-@pytest.mark.parametrize("drift", [-0.003, 0.003])
-def test_a_rate_that_drifts_from_nominal_is_followed(drift: float) -> None:
-    name = f"drift{drift:+g}-{os.getpid()}"
+def test_a_rate_that_drifts_from_nominal_is_followed() -> None:
+    name = f"drift-{os.getpid()}"
     with (
-        streams(emg(name, drift=drift), markers_of(name)),
+        streams(emg(name, drift=0.003), markers_of(name)),
         LslSource(only(name, f"{name}-stim")) as source,
     ):
         ramp = Ramp(source, name)

@@ -28,7 +28,7 @@ def test_a_live_case_and_its_replays_are_the_same_case(tmp_path: Path) -> None:
             ready=lambda _: begun.append(time.monotonic()),
         )
     assert live["stimuli"]["measured"] >= 8
-    for speed, chunk_samples in ((None, None), (None, 13), (1.0, None)):
+    for speed, chunk_samples in ((None, None), (None, 13), (4.0, None)):
         out = tmp_path / f"replay-{speed}-{chunk_samples}"
         source = Recorded(str(raw), speed, chunk_samples)
         again, _ = run_plan(CasePlan(source, config, str(out)))
