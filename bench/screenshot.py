@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--url", help="a page that is running already")
     parser.add_argument("--size", default="1920x1080", help="WIDTHxHEIGHT in pixels")
     parser.add_argument(
-        "--wait-for", default=".banner[data-look=high]", help="CSS selector to wait for"
+        "--wait-for", default=".cell[data-priority=high]", help="CSS selector to wait for"
     )
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds to wait for it")
     options = parser.parse_args()
