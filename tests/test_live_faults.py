@@ -96,8 +96,7 @@ class Case:
                 self.events += self.pipeline.feed(item)
             if until is not None and self.stalls()[-1:] == [until]:
                 return
-        said = [str(alarm.evidence.get("message")) for alarm in self.alarms()]
-        assert until is None, f"no signal_stalled {until} in {seconds} s: {said}"
+        assert until is None, f"no signal_stalled {until} in {seconds} s: {self.said()}"
 
     def learn(self) -> None:
         end = time.monotonic() + PATIENCE_S
@@ -108,6 +107,9 @@ class Case:
 
     def alarms(self) -> list[AlarmCondition]:
         return [e for e in self.events if isinstance(e, AlarmCondition)]
+
+    def said(self) -> list[str]:
+        return [f"{a.state} {a.kind}: {a.evidence.get('message')}" for a in self.alarms()]
 
     def trials(self) -> list[Trial]:
         return [e for e in self.events if isinstance(e, Trial)]
@@ -183,7 +185,7 @@ def test_a_source_that_returns_under_another_id_goes_on_as_the_same_case() -> No
             following.follow(PATIENCE_S, AlarmState.RESOLVED)
             end = time.monotonic() + PATIENCE_S
             while sum(t.epoch is not None for t in following.trials()[trials:]) < 2:
-                assert time.monotonic() < end
+                assert time.monotonic() < end, following.said()
                 following.follow(0.2)
             following.close()
     kinds = {a.kind for a in following.alarms()}

@@ -34,7 +34,7 @@ LOOK_INTERVAL_S = 1.0
 _OPEN_WAIT_S = 2.0
 
 #: Two streams of one host are on one clock if their clocks are measured to be no further apart.
-_SAME_CLOCK_S = 1e-3
+_SAME_CLOCK_S = 5e-3
 
 #: A device whose clock is further from the one before it has another clock.
 _OTHER_CLOCK_S = 1.0
