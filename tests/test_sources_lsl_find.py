@@ -63,6 +63,9 @@ def test_who_could_be_a_lost_stream_again(pylsl: Any) -> None:
     assert by_name.fitting("signal", like)[0].source_id() == "find-1-id"
     wait_until(lambda: len(by_predicate.fitting("signal", like)) == 2, "those that fit")
     assert {i.name() for i in by_name.streams()} >= set(names)
+    for network, found in ((by_name, 1), (by_predicate, 2)):
+        network.search_anew("signal")
+        wait_until(lambda n=network, f=found: len(n.fitting("signal", like)) == f, "again")  # type: ignore[misc]
     assert outlets
 
 

@@ -30,6 +30,9 @@ TICK_LEAST_S = 0.02
 #: A look at which streams are announced.
 LOOK_INTERVAL_S = 1.0
 
+#: How long a search goes on for a lost stream before it is begun again.
+SEARCH_ANEW_S = 6.0
+
 #: What may be lost again while it is being opened must not hold up the end of a case.
 _OPEN_WAIT_S = 2.0
 
@@ -163,6 +166,7 @@ class _Connection:
             for role, inlet in self._inlets.items()
         }
         self._looked_s = 0.0
+        self._searched_s = 0.0
         self._ticked_lsl = 0.0
         self._next_sample = 0
 
@@ -261,6 +265,9 @@ class _Connection:
             else:
                 whole.append(info)
         before = self._only.pop(role, "")
+        if not whole and not why and time.monotonic() - self._searched_s >= SEARCH_ANEW_S:
+            self._searched_s = time.monotonic()
+            self._network.search_anew(role)
         if len(whole) > 1:
             return several([summary(info) for info in whole])
         if not whole:

@@ -5,6 +5,7 @@ The choice between those found is :mod:`monitor.sources.streams`'s, the same as 
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,6 +42,7 @@ class Network:
         Raises:
             MonitorError: a predicate that is none.
         """
+        self._pylsl = pylsl
         self._signal = signal
         self._all = pylsl.ContinuousResolver()
         self._searches = {
@@ -51,6 +53,16 @@ class Network:
     def streams(self) -> list[Any]:
         """Infos of every stream announced just now, in a stable order."""
         return _distinct(self._all)
+
+    def search_anew(self, role: Role) -> None:
+        """Begin the search for one role again: on a busy machine one may miss every answer."""
+        setting = "predicate" if role == "signal" else "markers_predicate"
+        predicate = getattr(self._signal, setting)
+        fresh = _search(self._pylsl, setting, predicate) or self._pylsl.ContinuousResolver()
+        # Its end takes time that the signal may not have: elsewhere.
+        before = [self._searches[role]]
+        self._searches[role] = fresh
+        threading.Thread(target=before.clear, name="lsl-search", daemon=True).start()
 
     def fitting(self, role: Role, like: Any) -> list[Any]:
         """Infos of the streams that could be ``like`` again: by the role's predicate, or without
