@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from models.architecture import FLOOR, SCALE_UV
-from models.simulator import ARTEFACT_TYPES
+from monitor.measure.network import ARTEFACT_TYPES
 from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES
 
 STEM, BODY, EMBEDDING = 16, 48, 128
@@ -74,8 +74,9 @@ class Raw(NamedTuple):
 class Answers(NamedTuple):
     """Answers as they are exported, (batch,) unless said otherwise.
 
-    ``artefact_types`` (batch, 7) and ``morphology`` (batch, 3) are probabilities; ``embedding`` is
-    (batch, 128), ``saliency`` (batch, 500).
+    ``artefact_types`` (batch, 7) and ``morphology`` (batch, 3) are probabilities; ``novelty``
+    is the embedding's Mahalanobis distance from those of the validation split, 1 at the 99.5th
+    percentile; ``embedding`` is (batch, 128), ``saliency`` (batch, 500).
     """
 
     amplitude_uv: Tensor
@@ -88,6 +89,7 @@ class Answers(NamedTuple):
     artefact_types: Tensor
     severity: Tensor
     morphology: Tensor
+    novelty: Tensor
     embedding: Tensor
     saliency: Tensor
 
@@ -146,6 +148,8 @@ class CompactNet(nn.Module):
         #: Set on the validation split: stated over trained spread, see ``models.calibrate``.
         self.register_buffer("onset_sd_scale", torch.ones(()))
         self.register_buffer("amplitude_sd_scale", torch.ones(()))
+        self.register_buffer("usual", torch.zeros(EMBEDDING))
+        self.register_buffer("whitening", torch.eye(EMBEDDING))
 
     def channels(self, sweep: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Bring sweeps to their own scale.
@@ -166,7 +170,9 @@ class CompactNet(nn.Module):
         scale = size.sqrt().mean(dim=1, keepdim=True).square() + FLOOR
         largest = size.amax(dim=1, keepdim=True) + FLOOR
         above = whole.abs() + KNEE_WHOLE * scale
-        stacked = torch.stack([local / (size + KNEE * scale), local / largest, whole / above], dim=1)
+        stacked = torch.stack(
+            [local / (size + KNEE * scale), local / largest, whole / above], dim=1
+        )
         return stacked, whole, largest, scale
 
     def see(self, sweep: Tensor) -> tuple[Body, Tensor, Tensor]:
@@ -255,6 +261,7 @@ class CompactNet(nn.Module):
             artefact_types=torch.sigmoid(out["artefact_types"]),
             severity=(torch.exp(out["severity"][:, 0]) - 1.0).clamp(min=0.0),
             morphology=torch.softmax(out["morphology"], dim=1),
+            novelty=((body.hidden - self.usual) @ self.whitening).square().sum(dim=1).sqrt(),
             embedding=body.hidden,
             saliency=self.saliency(body),
         )
@@ -304,4 +311,3 @@ def _interpolation(at: np.ndarray, samples: int) -> np.ndarray:
     """(len(at), samples): weights of values at ``at`` in each sample, constant beyond the ends."""
     unit = np.eye(len(at))
     return np.stack([np.interp(np.arange(samples), at, row) for row in unit])
-

@@ -22,9 +22,10 @@ WINDOW_OFFSET_MS = 3.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowSet:
-    """Windows (k, 500) in uV, float32 (or float16, as stored), and their truth, (k,) each (see ``simulator.Truth``).
+    """Windows (k, 500) in uV and their truth, (k,) each (see ``simulator.Truth``).
 
-    ``artefact_types`` is (k, 7), in the order of ``simulator.ARTEFACT_TYPES``.
+    The windows are float32, or float16 where they were stored. ``artefact_types`` is (k, 7), in the
+    order of ``monitor.measure.network.ARTEFACT_TYPES``.
     """
 
     windows_uv: Float32Array | NDArray[np.float16]

@@ -38,6 +38,7 @@ from models import disturbances
 from models.responses import Amplifier, Grid, draw_responses, log_uniform
 from monitor.measure.clean import clean_sweeps
 from monitor.measure.morphology import morphology_of
+from monitor.measure.network import ARTEFACT_TYPES
 from monitor.measure.plan import plan_sweeps
 
 FloatArray = NDArray[np.float64]
@@ -58,16 +59,6 @@ NOISE_RANGE_UV = (0.7, 30.0)
 AMPLITUDE_RANGE_UV = (5.0, 10_000.0)
 ABSENT_SHARE = 0.35
 
-#: Kinds of artefact, in the order of :attr:`Truth.artefact_types`.
-ARTEFACT_TYPES = (
-    "stimulus",
-    "mains",
-    "background_emg",
-    "electrocautery",
-    "electrode",
-    "clipping",
-    "heart",
-)
 #: What the network sees, from the last pulse; and where the blanking of its artefact ends.
 SEEN_MS = (4.2, 103.0)
 #: Responses are synthesised on a grid at least this fine.
