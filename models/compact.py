@@ -30,7 +30,7 @@ from models.architecture import FLOOR, SCALE_UV
 from monitor.measure.network import ARTEFACT_TYPES
 from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES
 
-STEM, BODY, EMBEDDING = 16, 48, 128
+CHANNELS, STEM, BODY, EMBEDDING = 4, 16, 48, 128
 DILATIONS = (1, 3, 9)
 #: Steps of the body, samples in a step, and bins in all.
 STEPS, FOLD = 63, 8
@@ -127,7 +127,7 @@ class CompactNet(nn.Module):
     def __init__(self, window_offset_ms: float) -> None:
         super().__init__()
         self.window_offset_ms = window_offset_ms
-        self.stem = _convolution(3, STEM, 9, stride=4)
+        self.stem = _convolution(CHANNELS, STEM, 9, stride=4)
         self.down = _convolution(STEM, BODY, 5, stride=2)
         self.body = nn.ModuleList(_convolution(BODY, BODY, 3, dilation=d) for d in DILATIONS)
         self.maps = nn.Conv1d(BODY, 2 * FOLD, 1)
@@ -158,9 +158,11 @@ class CompactNet(nn.Module):
         response is short, and hardly moved by a spike.
 
         Returns:
-            (batch, 3, 500): the sweep less its local mean, compressed; the same over its largest
-            value; the whole sweep less its mean, compressed. Then the sweep less its mean, (batch,
-            500), the largest value less its local mean and the scale, (batch, 1) each.
+            (batch, 4, 500): the sweep less its local mean, compressed; the same over its largest
+            value; the whole sweep less its mean, compressed; and, the same everywhere, how far the
+            largest value stands out (so that each place knows what noise it is in). Then the sweep
+            less its mean, (batch, 500), the largest value less its local mean and the scale,
+            (batch, 1) each.
         """
         x = sweep.reshape(-1, NETWORK_SAMPLES)
         binned = x.reshape(-1, NETWORK_SAMPLES // LEVEL_SAMPLES, LEVEL_SAMPLES).mean(dim=2)
@@ -170,8 +172,9 @@ class CompactNet(nn.Module):
         scale = size.sqrt().mean(dim=1, keepdim=True).square() + FLOOR
         largest = size.amax(dim=1, keepdim=True) + FLOOR
         above = whole.abs() + KNEE_WHOLE * scale
+        stands_out = (0.3 * torch.log(largest / scale) - 0.7).expand(-1, NETWORK_SAMPLES)
         stacked = torch.stack(
-            [local / (size + KNEE * scale), local / largest, whole / above], dim=1
+            [local / (size + KNEE * scale), local / largest, whole / above, stands_out], dim=1
         )
         return stacked, whole, largest, scale
 

@@ -196,6 +196,13 @@ def export(checkpoint_path: Path, out: Path, precision: str | None = None) -> st
     The file is loaded back and its golden sweeps are checked before the hash is given out.
     """
     model, checkpoint = load_checkpoint(checkpoint_path)
+    return write_file(model, checkpoint, out, precision)
+
+
+def write_file(
+    model: CompactNet | MepCnn, checkpoint: dict[str, Any], out: Path, precision: str | None = None
+) -> str:
+    """:func:`export` of a network in memory; ``checkpoint`` says what it was trained on."""
     name, version, usual = FILES[checkpoint["network"]]
     graph = to_onnx(model)
     if (precision or usual) == "int8":
@@ -208,7 +215,7 @@ def export(checkpoint_path: Path, out: Path, precision: str | None = None) -> st
         "version": version,
         "training_data": (
             f"models.simulator, split training, {checkpoint['sweeps']} sweeps, "
-            f"seed {checkpoint['seed']}, {checkpoint['epochs']} epochs; no real recording"
+            f"seed {checkpoint['seed']}, {checkpoint['epochs']}"
         ),
         "training_sha256": checkpoint["training_sha256"],
         "scale_uv": repr(SCALE_UV),

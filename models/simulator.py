@@ -10,12 +10,13 @@ stationary noise (hiss and background EMG); mains, drift and artefacts come on t
 counted. Sweeps to train on have a log-uniform SNR; those to validate and test on lie in the bands
 :data:`SNR_BANDS` in equal shares.
 
-**Artefact.** Each of :data:`ARTEFACT_TYPES` is present where it spans more than 4 noise SD within
-the 100 ms that the network sees: what is left of the stimulus artefact beyond the blanking; mains
-*after* the cleaning took out what it could (an epoch with nothing before the stimulus keeps its
-hum); the EMG of a contracted muscle; cautery; an electrode's pop or a lost electrode; a converter
-out of range; a QRS complex. **Severity** is the largest of those spans over the sum of the
-response's peak to peak and 6 noise SD: about 1 where it is as large as what is to be measured.
+**Artefact.** Each of :data:`ARTEFACT_TYPES` is present where it spans more than 8 noise SD (mains:
+5) within the 100 ms that the network sees; noise alone spans 6 to 7. They are: what is left of the
+stimulus artefact beyond the blanking; mains *after* the cleaning took out what it could (an epoch
+with nothing before the stimulus keeps its hum); cautery; an electrode's pop or a lost electrode; a
+converter out of range; a QRS complex; and the EMG of a contracted muscle, wherever it is
+contracted. **Severity** is the largest of those spans over the sum of the response's peak to peak
+and 6 noise SD: about 1 where it is as large as what is to be measured.
 
 Not simulated: a response that begins within the blanking, silent periods, dependence between
 muscles or trials, any patient's actual anatomy. No real recording went into it.
@@ -230,8 +231,10 @@ def simulate(rng: np.random.Generator, setup: Setup, count: int, in_bands: bool 
     response[lost], present[lost] = 0.0, False
     onset_ms[lost], duration_ms[lost] = np.nan, np.nan
     span[lost], phases[lost] = 0.0, 0
-    types = extent > disturbances.PRESENT_SD
-    types[:, ARTEFACT_TYPES.index("clipping")] = extent[:, ARTEFACT_TYPES.index("clipping")] > 0.0
+    limits = dict.fromkeys(ARTEFACT_TYPES, disturbances.PRESENT_SD)
+    limits["mains"] = disturbances.HUM_PRESENT_SD
+    limits["background_emg"] = limits["clipping"] = 0.0
+    types = extent > np.array([limits[name] for name in ARTEFACT_TYPES])
     return Block(
         setup=setup,
         sweeps_uv=sweeps * noise_uv[:, None],

@@ -51,7 +51,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "window_offset_ms": WINDOW_OFFSET_MS,
             "seed": 6,
             "sweeps": 640,
-            "epochs": 0,
+            "epochs": "0 epochs",
             "training_sha256": "ab" * 32,
         },
         path,
