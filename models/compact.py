@@ -14,8 +14,10 @@ dilated 1, 3 and 9, see 20 ms to each side. From there:
 Every sweep is brought to its own scale, so that 5 uV and 10 mV are answered alike: a sweep times
 ten gives ten times the amplitude and the same everything else.
 
-Saliency is Grad-CAM (Selvaraju et al., ICCV 2017) of the response's logit in closed form: the
-gradient with respect to the averaged features is two matrix products, so it is part of the graph.
+Saliency is Grad-CAM (Selvaraju et al., ICCV 2017) of the response's logit in closed form, with the
+gradient taken at each step rather than averaged (HiResCAM, Draelos & Carin 2020): averaged over
+steps, a feature that matters at the onset would light up wherever it occurs. The gradient through
+mean, largest and onset's features is matrix products, so it is part of the graph.
 """
 
 from __future__ import annotations
@@ -200,7 +202,7 @@ class CompactNet(nn.Module):
         extremes = torch.cat([largest, extent, level.abs(), span], dim=1)
         extremes = torch.log(extremes / scale + 1.0)
         times = torch.cat([0.01 * onset.median_ms, torch.log(onset.spread_ms + 0.05)], dim=1)
-        looked_at = (at[:, None] * x).sum(dim=2)
+        looked_at = torch.bmm(x, at[:, :, None])[:, :, 0]
         hidden = torch.relu(
             self.dense(
                 torch.cat(
@@ -274,8 +276,16 @@ class CompactNet(nn.Module):
         row = list(HEADS).index("response")
         weight = self.heads.weight[sum(list(HEADS.values())[:row])]
         active = (body.hidden > 0.0).to(body.hidden.dtype) * weight
-        alpha = active @ self.dense.weight[:, :BODY]
-        cam = torch.relu((alpha[:, :, None] * body.features).sum(dim=1))
+        mean, largest, looked_at = (active @ self.dense.weight[:, : 3 * BODY]).split(BODY, dim=1)
+        x = body.features
+        # The largest value's gradient lies where it is; a feature that never fires adds nothing.
+        is_largest = (x >= x.amax(dim=2, keepdim=True)).to(x.dtype)
+        gradient = (
+            mean[:, :, None] / STEPS
+            + largest[:, :, None] * is_largest
+            + looked_at[:, :, None] * body.onset.step_share[:, None]
+        )
+        cam = torch.relu((gradient * x).sum(dim=1))
         return cam @ self.stretch
 
 

@@ -95,7 +95,7 @@ def read_folder(folder: Path) -> Labelled:
     paths = sorted(folder.glob("*.npz"))
     if not paths:
         raise MonitorError(f"{folder}: no .npz file of labelled sweeps")
-    parts = [_read(path, number) for number, path in enumerate(paths)]
+    parts = [_read(path) for path in paths]
     return Labelled(
         np.concatenate([part.windows_uv for part in parts]),
         np.concatenate([part.onset_ms for part in parts]),
@@ -105,7 +105,7 @@ def read_folder(folder: Path) -> Labelled:
     )
 
 
-def _read(path: Path, number: int) -> Labelled:
+def _read(path: Path) -> Labelled:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -129,7 +129,7 @@ def _read(path: Path, number: int) -> Labelled:
         onset_ms - plan.last_pulse_ms,
         np.asarray(arrays.get("amplitude_uv", unknown), np.float64),
         np.asarray(present, np.float64),
-        np.asarray([f"{number}:{s}" for s in arrays.get("subject", np.zeros(len(sweeps)))]),
+        np.asarray([f"{path.stem}/{s}" for s in arrays.get("subject", np.zeros(len(sweeps), int))]),
     )
 
 

@@ -89,8 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for subject, before, after in leave_one_out(
         own, rehearsal, options.steps, options.seed, options.checkpoint
     ):
-        print(before.line(f"subject {subject}, before"))
-        print(after.line(f"subject {subject}, after, held out"))
+        print(before.line(f"{subject}, before"))
+        print(after.line(f"{subject}, after, held out"))
 
 
 if __name__ == "__main__":

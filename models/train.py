@@ -115,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sweeps", type=int, help="simulated for training")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--out", type=Path, help="checkpoint; default out/<network>.pt")
+    parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
+    parser.add_argument("--rate", type=float, help="learning rate at its highest")
     parser.add_argument("--cache", type=Path, help="folder that keeps simulated sweeps")
     parser.add_argument("--tiny", action="store_true", help="seconds, to see that it works")
     options = parser.parse_args(arguments)
@@ -132,6 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     print(f"{count} sweeps to train on, {len(validation.snr)} to validate, seed {options.seed}")
     model = build(options.network)
+    if options.start is not None:
+        model.load_state_dict(torch.load(options.start, weights_only=True)["state"])
+    learning_rate = options.rate or learning_rate
     curve = fit(model, training, validation, epochs, options.seed, learning_rate)
     if isinstance(model, CompactNet):
         calibrate(model, validation)
@@ -144,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "window_offset_ms": WINDOW_OFFSET_MS,
             "seed": options.seed,
             "sweeps": count,
-            "epochs": f"{epochs} epochs; no real recording",
+            "epochs": f"{epochs} epochs{', started from weights' if options.start else ''}"
+            "; no real recording",
             "curve": curve,
             "training_sha256": training_sha256(options.seed, count),
         },

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
-from models.picture import COLUMNS, ROWS, main, recorded, simulated
+from models.picture import COLUMNS, ROWS, draw_saliency, main, recorded, simulated
 
 
 def test_fifty_sweeps_of_fifty_setups() -> None:
@@ -31,3 +31,9 @@ def test_the_command_writes_a_picture(tmp_path: Path, capsys: pytest.CaptureFixt
     main(["--out", str(out)])
     assert out.read_bytes().startswith(b"\x89PNG")
     assert str(out) in capsys.readouterr().out
+
+
+def test_saliency_is_drawn_on_recordings(shared_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "saliency.png"
+    draw_saliency(shared_data, out)
+    assert out.read_bytes().startswith(b"\x89PNG")

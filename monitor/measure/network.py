@@ -103,7 +103,7 @@ class NetworkOutput:
 class Explanation:
     """On request, for k windows: ``embedding`` (k, 128) and ``saliency`` (k, 500), both >= 0.
 
-    Saliency is Grad-CAM of the answer "response": what of the window speaks for it.
+    Saliency is Grad-CAM of the answer "response", step by step: what of the window speaks for it.
     """
 
     embedding: Float32Array
@@ -216,8 +216,13 @@ class Network:
         Raises:
             ValueError: another shape.
         """
-        answers = self._session.run(self._asked, {INPUT: self._sweep(windows_uv)})
-        values = [np.asarray(answer, dtype=np.float64) for answer in answers]
+        sweep = self._sweep(windows_uv)
+        count = len(sweep)
+        if count == 0:
+            # A product of no rows is an error to onnxruntime: answer a flat line and keep none.
+            sweep = np.zeros((1, 1, NETWORK_SAMPLES), np.float32)
+        answers = self._session.run(self._asked, {INPUT: sweep})
+        values = [np.asarray(answer, dtype=np.float64)[:count] for answer in answers]
         extras = dict(zip(self._asked[len(OUTPUTS) :], values[len(OUTPUTS) :], strict=True))
         return NetworkOutput(*(value.reshape(-1) for value in values[: len(OUTPUTS)]), **extras)
 
