@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,13 @@ WINDOW_OFFSET_MS = 3.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowSet:
-    """Windows (k, 500) float32 in uV and their truth, (k,) each (see ``simulator.Truth``).
+    """Windows (k, 500) in uV and their truth, (k,) each (see ``simulator.Truth``).
 
-    ``artefact_types`` is (k, 7), in the order of ``simulator.ARTEFACT_TYPES``.
+    The windows are float32, or float16 where they were stored. ``artefact_types`` is (k, 7), in the
+    order of ``monitor.measure.network.ARTEFACT_TYPES``.
     """
 
-    windows_uv: Float32Array
+    windows_uv: Float32Array | NDArray[np.float16]
     response: Float32Array
     artefact: Float32Array
     artefact_types: Float32Array
@@ -63,6 +64,27 @@ def simulate_windows(seed: int, split: str, count: int) -> WindowSet:
         for name, values in truth.items():
             values[rows] = getattr(block.truth, name)
     return WindowSet(windows, **truth)
+
+
+def stored_windows(seed: int, split: str, count: int, folder: Path | None) -> WindowSet:
+    """:func:`simulate_windows`, its windows rounded to float16 and kept in ``folder`` if given.
+
+    Half precision keeps 11 bits: far finer than the noise of any sweep. Only a file of the same
+    seed, split, count and simulator is taken.
+    """
+    names = [field.name for field in fields(WindowSet)]
+    path = None
+    if folder is not None:
+        path = folder / f"{split}-{seed}-{count}-{training_sha256(seed, count)[:12]}.npz"
+        if path.exists():
+            with np.load(path) as stored:
+                return WindowSet(**{name: stored[name] for name in names})
+    data = simulate_windows(seed, split, count)
+    data = replace(data, windows_uv=data.windows_uv.astype(np.float16))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **{name: getattr(data, name) for name in names})
+    return data
 
 
 def training_sha256(seed: int, count: int) -> str:

@@ -9,23 +9,23 @@ Every sweep of the test split goes through the monitor's own chain. Four rows a 
 * ``deployed``: what the monitor reports, onsets reconciled.
 
 Onset and amplitude errors are over the responses that the row found; ``missed`` counts the others.
+Then, of the network alone: response or not, how often the truth lies within the stated uncertainty,
+shape, and artefacts by type.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.dataset import BLOCK_SWEEPS
-from models.simulator import Block, simulate_block
+from models.simulator import BLOCK_SWEEPS, Block, Truth, simulate_block
 from monitor.load_network import load_network
-from monitor.measure.clean import clean_sweeps
-from monitor.measure.network import Network
+from monitor.measure.network import ARTEFACT_TYPES, Network, NetworkOutput
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import network_window
 from monitor.measure.sweep import measure_sweeps
@@ -62,6 +62,45 @@ class Answered:
     rows: dict[str, Row]
     response_probability: FloatArray
     artefact_found: NDArray[np.bool_]
+    #: What a network may give beside; None where it does not.
+    details: Details | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Details:
+    """Of k sweeps: stated uncertainties, artefacts by type, shape; truth and the network's word.
+
+    ``onset_sd_ms``, ``amplitude_log_sd``, ``novelty`` (k,); ``types_true`` and ``types_said``
+    (k, 7); ``shape_true`` and ``shape_said`` (k,): 1 mono-, 2 bi-, 3 polyphasic, 0 none.
+    """
+
+    onset_sd_ms: FloatArray
+    amplitude_log_sd: FloatArray
+    novelty: FloatArray
+    types_true: NDArray[np.bool_]
+    types_said: NDArray[np.bool_]
+    shape_true: NDArray[np.int64]
+    shape_said: NDArray[np.int64]
+
+
+def _details(truth: Truth, answers: NetworkOutput) -> Details | None:
+    if (
+        answers.onset_sd_ms is None
+        or answers.amplitude_log_sd is None
+        or answers.novelty is None
+        or answers.artefact_types is None
+        or answers.morphology is None
+    ):
+        return None
+    return Details(
+        answers.onset_sd_ms,
+        answers.amplitude_log_sd,
+        answers.novelty,
+        truth.artefact_types,
+        answers.artefact_types >= ARTEFACT_PROBABILITY,
+        np.minimum(truth.phases, 3),
+        1 + answers.morphology.argmax(axis=1),
+    )
 
 
 def answer_block(block: Block, network: Network) -> Answered:
@@ -76,8 +115,7 @@ def answer_block(block: Block, network: Network) -> Answered:
     deployed, _ = measure_sweeps(block.sweeps_uv, plan, windows, fraction, network)
     at_ms = setup.last_pulse_ms + network.window_offset_ms
     start = setup.stimulus_index + fraction + at_ms * setup.fs_hz / 1e3
-    cleaned = clean_sweeps(block.sweeps_uv, plan)
-    answers = network(network_window(cleaned, setup.fs_hz, start))
+    answers = network(network_window(block.cleaned_uv, setup.fs_hz, start))
     tkeo = _measured(alone)
     said = answers.response_probability >= THRESHOLDS[0]
     return Answered(
@@ -94,6 +132,7 @@ def answer_block(block: Block, network: Network) -> Answered:
         },
         response_probability=answers.response_probability,
         artefact_found=answers.artefact_probability >= ARTEFACT_PROBABILITY,
+        details=_details(truth, answers),
     )
 
 
@@ -131,6 +170,16 @@ def answer_split(network: Network, split: str, seed: int, count: int) -> Answere
         rows=rows,
         response_probability=np.concatenate([part.response_probability for part in parts]),
         artefact_found=np.concatenate([part.artefact_found for part in parts]),
+        details=_joined([part.details for part in parts]),
+    )
+
+
+def _joined(parts: Sequence[Details | None]) -> Details | None:
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    return Details(
+        *(np.concatenate([getattr(part, each.name) for part in known]) for each in fields(Details))
     )
 
 
@@ -195,6 +244,50 @@ def detection_table(answered: Answered) -> list[str]:
     return lines
 
 
+def uncertainty_table(answered: Answered, details: Details) -> list[str]:
+    """How often the truth lies within one and two stated SD (68 and 95 %), and the shapes told."""
+    row = answered.rows["network"]
+    lines = [
+        "| SNR | n | onset: stated SD ms | within 1 SD % | 2 SD % | amplitude: stated SD % "
+        "| within 1 SD % | 2 SD % | shape right % |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for low, high in BANDS:
+        band = answered.response & (answered.snr >= low) & (answered.snr < high)
+        if not band.any():
+            continue
+        off_ms = np.abs(row.onset_ms - answered.onset_ms)[band]
+        amplitude_uv = np.maximum(row.amplitude_uv[band], 1e-3)
+        off_log = np.abs(np.log(amplitude_uv / answered.amplitude_uv[band]))
+        sd_ms, sd_log = details.onset_sd_ms[band], details.amplitude_log_sd[band]
+        values = [
+            f"{band.sum():d}",
+            f"{np.median(sd_ms):.2f}",
+            *(_percent(off_ms <= k * sd_ms) for k in (1, 2)),
+            f"{100 * np.median(sd_log):.1f}",
+            *(_percent(off_log <= k * sd_log) for k in (1, 2)),
+            _percent(details.shape_true[band] == details.shape_said[band]),
+        ]
+        lines.append("| " + " | ".join([_band_name(low, high), *values]) + " |")
+    return lines
+
+
+def artefact_table(answered: Answered, details: Details) -> list[str]:
+    """Each type of artefact: how often it is there, found, and named where nothing is."""
+    lines = ["| artefact | n | found % | as that type % | clean sweeps so called % |"]
+    lines.append("|---|---|---|---|---|")
+    clean = ~answered.artefact
+    for column, name in enumerate(ARTEFACT_TYPES):
+        there, said = details.types_true[:, column], details.types_said[:, column]
+        values = [f"{there.sum():d}", _percent(answered.artefact_found[there])]
+        values += [_percent(said[there]), _percent(said[clean])]
+        lines.append("| " + " | ".join([name, *values]) + " |")
+    found = answered.artefact_found
+    values = [f"{(~clean).sum():d}", _percent(found[~clean]), "", _percent(found[clean])]
+    lines.append("| " + " | ".join(["any", *values]) + " |")
+    return lines
+
+
 def report(answered: Answered) -> str:
     """All tables, in Markdown."""
     lines = [
@@ -205,6 +298,9 @@ def report(answered: Answered) -> str:
     for low, high in BANDS:
         lines += [band_line(answered, method, low, high) for method in answered.rows]
     lines += ["", *detection_table(answered), ""]
+    if answered.details is not None:
+        lines += [*uncertainty_table(answered, answered.details), ""]
+        lines += [*artefact_table(answered, answered.details), ""]
     absent, artefact, found = ~answered.response, answered.artefact, answered.artefact_found
     lines.append(
         f"{absent.sum()} of {absent.size} sweeps hold no response, {artefact.sum()} an artefact "

@@ -10,12 +10,13 @@ stationary noise (hiss and background EMG); mains, drift and artefacts come on t
 counted. Sweeps to train on have a log-uniform SNR; those to validate and test on lie in the bands
 :data:`SNR_BANDS` in equal shares.
 
-**Artefact.** Each of :data:`ARTEFACT_TYPES` is present where it spans more than 4 noise SD within
-the 100 ms that the network sees: what is left of the stimulus artefact beyond the blanking; mains
-*after* the cleaning took out what it could (an epoch with nothing before the stimulus keeps its
-hum); the EMG of a contracted muscle; cautery; an electrode's pop or a lost electrode; a converter
-out of range; a QRS complex. **Severity** is the largest of those spans over the sum of the
-response's peak to peak and 6 noise SD: about 1 where it is as large as what is to be measured.
+**Artefact.** Each of :data:`ARTEFACT_TYPES` is present where it spans more than 8 noise SD (mains:
+5) within the 100 ms that the network sees; noise alone spans 6 to 7. They are: what is left of the
+stimulus artefact beyond the blanking; mains *after* the cleaning took out what it could (an epoch
+with nothing before the stimulus keeps its hum); cautery; an electrode's pop or a lost electrode; a
+converter out of range; a QRS complex; and the EMG of a contracted muscle, wherever it is
+contracted. **Severity** is the largest of those spans over the sum of the response's peak to peak
+and 6 noise SD: about 1 where it is as large as what is to be measured.
 
 Not simulated: a response that begins within the blanking, silent periods, dependence between
 muscles or trials, any patient's actual anatomy. No real recording went into it.
@@ -38,6 +39,7 @@ from models import disturbances
 from models.responses import Amplifier, Grid, draw_responses, log_uniform
 from monitor.measure.clean import clean_sweeps
 from monitor.measure.morphology import morphology_of
+from monitor.measure.network import ARTEFACT_TYPES
 from monitor.measure.plan import plan_sweeps
 
 FloatArray = NDArray[np.float64]
@@ -58,16 +60,6 @@ NOISE_RANGE_UV = (0.7, 30.0)
 AMPLITUDE_RANGE_UV = (5.0, 10_000.0)
 ABSENT_SHARE = 0.35
 
-#: Kinds of artefact, in the order of :attr:`Truth.artefact_types`.
-ARTEFACT_TYPES = (
-    "stimulus",
-    "mains",
-    "background_emg",
-    "electrocautery",
-    "electrode",
-    "clipping",
-    "heart",
-)
 #: What the network sees, from the last pulse; and where the blanking of its artefact ends.
 SEEN_MS = (4.2, 103.0)
 #: Responses are synthesised on a grid at least this fine.
@@ -239,8 +231,10 @@ def simulate(rng: np.random.Generator, setup: Setup, count: int, in_bands: bool 
     response[lost], present[lost] = 0.0, False
     onset_ms[lost], duration_ms[lost] = np.nan, np.nan
     span[lost], phases[lost] = 0.0, 0
-    types = extent > disturbances.PRESENT_SD
-    types[:, ARTEFACT_TYPES.index("clipping")] = extent[:, ARTEFACT_TYPES.index("clipping")] > 0.0
+    limits = dict.fromkeys(ARTEFACT_TYPES, disturbances.PRESENT_SD)
+    limits["mains"] = disturbances.HUM_PRESENT_SD
+    limits["background_emg"] = limits["clipping"] = 0.0
+    types = extent > np.array([limits[name] for name in ARTEFACT_TYPES])
     return Block(
         setup=setup,
         sweeps_uv=sweeps * noise_uv[:, None],

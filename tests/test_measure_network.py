@@ -12,6 +12,7 @@ import pytest
 from monitor.load_network import WEIGHT_FOLDERS
 from monitor.measure.clean import clean_sweeps
 from monitor.measure.network import (
+    ARTEFACT_TYPES,
     OUTPUTS,
     Golden,
     ModelFault,
@@ -44,7 +45,9 @@ def window(
 
 def answers(network: Network, windows_uv: np.ndarray) -> np.ndarray:
     out = network(windows_uv)
-    return np.stack([getattr(out, field.name) for field in dataclasses.fields(out)], axis=1)
+    columns = [getattr(out, field.name) for field in dataclasses.fields(out)]
+    given = [column for column in columns if column is not None]
+    return np.concatenate([column.reshape(len(windows_uv), -1) for column in given], axis=1)
 
 
 def test_tells_a_response_from_noise_and_says_where_and_how_large(network: Network) -> None:
@@ -96,6 +99,57 @@ def test_a_batch_answers_like_its_sweeps_alone_and_always_the_same(network: Netw
     assert np.array_equal(together, answers(network, windows))
     alone = np.concatenate([answers(network, w[None]) for w in windows])
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_it_is_less_sure_of_what_drowns_in_noise(network: Network) -> None:
+    clear, small = (network(window(network, amplitude_uv=uv)[None]) for uv in (800.0, 25.0))
+    assert clear.onset_sd_ms is not None
+    assert small.onset_sd_ms is not None
+    assert clear.onset_sd_ms[0] < 0.5 * small.onset_sd_ms[0]
+    assert clear.amplitude_log_sd is not None
+    assert small.amplitude_log_sd is not None
+    assert clear.amplitude_log_sd[0] < 0.5 * small.amplitude_log_sd[0]
+
+
+def test_an_artefact_is_named_and_sized(network: Network) -> None:
+    quiet = window(network)
+    after_ms = np.arange(NETWORK_SAMPLES) / 5.0
+    tail = 400.0 * np.exp(-after_ms / 5.0).astype(np.float32)
+    out = network(np.stack([quiet, quiet + tail]))
+    assert out.artefact_types is not None
+    assert out.artefact_types.shape == (2, len(ARTEFACT_TYPES))
+    column = ARTEFACT_TYPES.index("stimulus")
+    assert out.artefact_types[0, column] < 0.5 < out.artefact_types[1, column]
+    assert out.severity is not None
+    assert out.severity[0] < out.severity[1]
+    assert out.morphology is not None
+    np.testing.assert_allclose(out.morphology.sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_saliency_lies_on_the_response_and_comes_only_when_asked_for(network: Network) -> None:
+    windows = np.stack([window(network, onset_ms) for onset_ms in (15.0, 40.0)])
+    told = network.explain(windows)
+    assert told is not None
+    assert told.embedding.shape == (2, 128)
+    assert told.saliency.shape == (2, NETWORK_SAMPLES)
+    assert (told.saliency >= 0).all()
+    for row, onset_ms in enumerate((15.0, 40.0)):
+        at_ms = network.window_offset_ms + told.saliency[row].argmax() / 5.0
+        assert abs(at_ms - onset_ms - 5.0) < 12.0
+    before = answers(network, windows)
+    assert np.array_equal(before, answers(network, windows))
+
+
+def test_a_file_with_the_contract_alone_serves_too() -> None:
+    """The paper's network states no uncertainty and explains nothing."""
+    files = [path for folder in WEIGHT_FOLDERS for path in folder.glob("paper_cnn.onnx")]
+    network = Network.from_bytes(files[0].read_bytes())
+    network.verify()
+    out = network(window(network)[None])
+    assert out.onset_from_last_ms.shape == (1,)
+    assert out.onset_sd_ms is None
+    assert out.novelty is None
+    assert network.explain(window(network)[None]) is None
 
 
 def test_the_input_is_left_as_it_was(network: Network) -> None:

@@ -90,7 +90,7 @@ def test_what_is_left_of_the_stimulus_artefact_is_there_or_not(rng: np.random.Ge
     between = (span > disturbances.NEGLIGIBLE_SD) & (span < disturbances.PRESENT_SD)
     assert not between.any()
     assert 0.1 < np.mean(span > disturbances.PRESENT_SD) < 0.7
-    assert np.abs(artefact).max() * 5.0 < 40_000.0
+    assert np.abs(artefact).max() * 5.0 < 20_000.0
 
 
 def test_some_artefacts_ring(rng: np.random.Generator) -> None:

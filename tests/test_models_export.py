@@ -13,10 +13,19 @@ torch = pytest.importorskip("torch", reason="the train extra (torch) is not inst
 onnx = pytest.importorskip("onnx", reason="the train extra (onnx) is not installed")
 pytest.importorskip("onnxscript", reason="the train extra (onnxscript) is not installed")
 
-from models.architecture import SCALE_UV, MepCnn  # noqa: E402
+from onnx import TensorProto  # noqa: E402
+
+from models.architecture import SCALE_UV  # noqa: E402
+from models.compact import CompactNet  # noqa: E402
 from models.dataset import WINDOW_OFFSET_MS, simulate_windows  # noqa: E402
 from models.export import export, fold_batch_norm, load_checkpoint, main  # noqa: E402
-from monitor.measure.network import OUTPUTS, Network  # noqa: E402
+from monitor.measure.network import (  # noqa: E402
+    EXPLAIN,
+    EXPLANATIONS,
+    EXTRAS,
+    OUTPUTS,
+    Network,
+)
 
 # torch's exporter and its copy of pytree warn about themselves.
 pytestmark = [
@@ -29,7 +38,7 @@ pytestmark = [
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that has seen nothing, but whose normalisations are not neutral."""
     torch.manual_seed(6)
-    model = MepCnn(WINDOW_OFFSET_MS)
+    model = CompactNet(WINDOW_OFFSET_MS)
     for part in model.modules():
         if isinstance(part, torch.nn.BatchNorm1d):
             part.running_mean.normal_()
@@ -37,12 +46,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "checkpoint.pt"
     torch.save(
         {
+            "network": "compact",
             "state": model.state_dict(),
-            "attend": True,
             "window_offset_ms": WINDOW_OFFSET_MS,
             "seed": 6,
             "sweeps": 640,
-            "epochs": 0,
+            "epochs": "0 epochs",
             "training_sha256": "ab" * 32,
         },
         path,
@@ -84,18 +93,22 @@ def test_eight_bits_lose_little(checkpoint: Path, exported: Path, tmp_path: Path
     assert np.median(np.abs(eight.amplitude_uv / exact.amplitude_uv - 1)) < 0.01
     assert np.median(np.abs(eight.onset_from_last_ms - exact.onset_from_last_ms)) < 0.1
     assert np.abs(eight.response_probability - exact.response_probability).max() < 0.1
-    assert exported.stat().st_size < 0.7 * exact_path.stat().st_size
+    weights = [i for i in onnx.load(exported).graph.initializer if i.data_type == TensorProto.INT8]
+    # Stem, reduction and three blocks; the heat maps keep their resolution.
+    assert len([i for i in weights if len(i.dims) == 3]) == 5
 
 
 def test_the_file_keeps_the_contract(exported: Path) -> None:
     graph = onnx.load(exported)
     assert max(o.version for o in graph.opset_import if o.domain == "") >= 17
-    (sweep,) = graph.graph.input
+    sweep, explain = graph.graph.input
+    assert explain.name == EXPLAIN
     assert sweep.name == "sweep"
     assert [d.dim_param or d.dim_value for d in sweep.type.tensor_type.shape.dim] == [
         "batch", 1, 500
     ]  # fmt: skip
-    assert tuple(node.name for node in graph.graph.output) == OUTPUTS
+    names = tuple(node.name for node in graph.graph.output)
+    assert names == (*OUTPUTS, *EXTRAS, *EXPLANATIONS)
     assert not [n for n in graph.graph.node if n.op_type in ("BatchNormalization", "Dropout")]
     assert exported.stat().st_size < 2_000_000
 

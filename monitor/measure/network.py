@@ -19,10 +19,36 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from monitor.measure.resample import NETWORK_SAMPLES
-from monitor.types import Float32Array, FloatArray, MonitorError
+from monitor.types import Float32Array, FloatArray, MonitorError, Morphology
 
 INPUT = "sweep"
 OUTPUTS = ("amplitude_uv", "onset_ms", "duration_ms", "artefact", "response")
+#: What a file may give beside them: uncertainties, artefacts by type, shape, novelty.
+EXTRAS = (
+    "onset_sd_ms",
+    "amplitude_log_sd",
+    "artefact_types",
+    "severity",
+    "morphology",
+    "novelty",
+)
+#: What it may give on request: input and outputs of the explaining part of the graph.
+EXPLAIN = "explain"
+EXPLANATIONS = ("embedding", "saliency")
+#: Columns of ``artefact_types`` (the simulator's order) and of ``morphology``.
+ARTEFACT_TYPES = (
+    "stimulus",
+    "mains",
+    "background_emg",
+    "electrocautery",
+    "electrode",
+    "clipping",
+    "heart",
+)
+MORPHOLOGIES = (Morphology.MONOPHASIC, Morphology.BIPHASIC, Morphology.POLYPHASIC)
+#: A window whose ``novelty`` is above this is unlike what the network was trained on: 1 is the
+#: 99.5th percentile of the simulator's validation split.
+NOVEL = 1.5
 #: How far a golden answer may be off. Between processors a value may fall to the other side of a
 #: rounding step of the eight-bit part; a saturating kernel or a mixed-up output is off by more.
 AMPLITUDE_TOLERANCE = 0.02
@@ -51,6 +77,13 @@ class NetworkOutput:
 
     ``onset_from_last_ms`` counts from the last pulse; ``amplitude_uv`` is peak to peak. Amplitude,
     onset and duration mean something only where there is a response.
+
+    The rest is None where the file does not give it. ``onset_sd_ms`` and ``amplitude_log_sd`` (of
+    the natural logarithm) are one standard deviation, calibrated on the validation split.
+    ``artefact_types`` (k, 7) are probabilities in the order of :data:`ARTEFACT_TYPES`;
+    ``severity`` is the artefact's size over that of what is to be measured; ``morphology`` (k, 3)
+    are probabilities in the order of :data:`MORPHOLOGIES`; ``novelty`` above :data:`NOVEL` marks a
+    window unlike all that the network was trained on: what it says of it is uncertain.
     """
 
     amplitude_uv: FloatArray
@@ -58,6 +91,23 @@ class NetworkOutput:
     duration_ms: FloatArray
     artefact_probability: FloatArray
     response_probability: FloatArray
+    onset_sd_ms: FloatArray | None = None
+    amplitude_log_sd: FloatArray | None = None
+    artefact_types: FloatArray | None = None
+    severity: FloatArray | None = None
+    morphology: FloatArray | None = None
+    novelty: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """On request, for k windows: ``embedding`` (k, 128) and ``saliency`` (k, 500), both >= 0.
+
+    Saliency is Grad-CAM of the answer "response", step by step: what of the window speaks for it.
+    """
+
+    embedding: Float32Array
+    saliency: Float32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +130,8 @@ class Network:
     """
 
     __slots__ = (
+        "_asked",
+        "_explains",
         "_session",
         "golden",
         "name",
@@ -100,7 +152,10 @@ class Network:
         window_offset_ms: float,
         golden: Golden,
     ) -> None:
+        given = {node.name for node in session.get_outputs()}
         self._session = session
+        self._asked = [*OUTPUTS, *(extra for extra in EXTRAS if extra in given)]
+        self._explains = given.issuperset(EXPLANATIONS)
         self.name = name
         self.version = version
         self.sha256 = sha256
@@ -122,6 +177,8 @@ class Network:
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.use_deterministic_compute = True
+        # Errors alone: that the input "explain" has a default is no news.
+        options.log_severity_level = 3
         try:
             session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except _REFUSALS as error:
@@ -159,14 +216,36 @@ class Network:
         Raises:
             ValueError: another shape.
         """
+        sweep = self._sweep(windows_uv)
+        count = len(sweep)
+        if count == 0:
+            # A product of no rows is an error to onnxruntime: answer a flat line and keep none.
+            sweep = np.zeros((1, 1, NETWORK_SAMPLES), np.float32)
+        answers = self._session.run(self._asked, {INPUT: sweep})
+        values = [np.asarray(answer, dtype=np.float64)[:count] for answer in answers]
+        extras = dict(zip(self._asked[len(OUTPUTS) :], values[len(OUTPUTS) :], strict=True))
+        return NetworkOutput(*(value.reshape(-1) for value in values[: len(OUTPUTS)]), **extras)
+
+    def explain(self, windows_uv: Float32Array) -> Explanation | None:
+        """Say what of k windows speaks for a response; None where the file can't.
+
+        Not on the way of a trial: it is computed only when asked for.
+
+        Raises:
+            ValueError: another shape than (k, 500).
+        """
+        sweep = self._sweep(windows_uv)
+        if not self._explains:
+            return None
+        asked = {INPUT: sweep, EXPLAIN: np.array([True])}
+        embedding, saliency = self._session.run(list(EXPLANATIONS), asked)
+        return Explanation(np.asarray(embedding), np.asarray(saliency))
+
+    def _sweep(self, windows_uv: Float32Array) -> Float32Array:
         if windows_uv.ndim != 2 or windows_uv.shape[1] != NETWORK_SAMPLES:
             raise ValueError(f"expected (k, {NETWORK_SAMPLES}) windows, got {windows_uv.shape}")
         sweep = windows_uv[:, None, :] * np.float32(1.0 / self.scale_uv)
-        answers = self._session.run(list(OUTPUTS), {INPUT: sweep.astype(np.float32, copy=False)})
-        amplitude, onset, duration, artefact, response = (
-            np.asarray(answer, dtype=np.float64).reshape(-1) for answer in answers
-        )
-        return NetworkOutput(amplitude, onset, duration, artefact, response)
+        return sweep.astype(np.float32, copy=False)
 
     def verify(self) -> None:
         """Answer the golden sweeps and compare. Call it once, before a case starts.

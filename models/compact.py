@@ -1,0 +1,326 @@
+"""The deployed network: small enough that sixteen muscles cost a fraction of a millisecond.
+
+A strided stem brings 500 samples to 125 and then 63 steps of 1.6 ms; three residual convolutions,
+dilated 1, 3 and 9, see 20 ms to each side. From there:
+
+* **Onset and end** are distributions over 504 bins of 0.2 ms, eight bins a step, so that no pooling
+  ever loses a position (a *heat map*, as in landmark detection). The onset is the distribution's
+  median, which makes the mean absolute error least; its spread is the onset's uncertainty.
+* **Amplitude** starts from the span of the sweep between onset and end and is corrected in
+  logarithms by the dense layer, which also says how far it may be off.
+* The dense layer (the 128-d embedding) sees the mean, the largest and the onset's features, and
+  answers response, artefact with its types and severity, and the class of shape.
+
+Every sweep is brought to its own scale, so that 5 uV and 10 mV are answered alike: a sweep times
+ten gives ten times the amplitude and the same everything else.
+
+Saliency is Grad-CAM (Selvaraju et al., ICCV 2017) of the response's logit in closed form, with the
+gradient taken at each step rather than averaged (HiResCAM, Draelos & Carin 2020): averaged over
+steps, a feature that matters at the onset would light up wherever it occurs. The gradient through
+mean, largest and onset's features is matrix products, so it is part of the graph.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.architecture import FLOOR, SCALE_UV
+from monitor.measure.network import ARTEFACT_TYPES
+from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES
+
+CHANNELS, STEM, BODY, EMBEDDING = 4, 16, 48, 128
+DILATIONS = (1, 3, 9)
+#: Steps of the body, samples in a step, and bins in all.
+STEPS, FOLD = 63, 8
+BINS = STEPS * FOLD
+BIN_MS = 1e3 / NETWORK_FS_HZ
+#: Step ``i`` is centred on sample ``8 i``: the first bin begins so far before the window. Bins are
+#: laid out (fold, step), as a convolution gives them; bin ``(k, i)`` is the ``8 i + k``-th in time.
+FIRST_EDGE_MS = -4.0 * BIN_MS
+#: A sweep's own level is its mean over five of these around each.
+LEVEL_SAMPLES = 20
+MORPHOLOGIES = 3
+#: What the dense layer answers, in order.
+HEADS = {
+    "log_amplitude": 1,
+    "log_amplitude_spread": 1,
+    "response": 1,
+    "artefact": 1,
+    "artefact_types": len(ARTEFACT_TYPES),
+    "severity": 1,
+    "morphology": MORPHOLOGIES,
+}
+EXTREMES = 4
+#: Where the compression of a channel turns from linear to flat, in units of the scale.
+KNEE, KNEE_WHOLE = 2.0, 10.0
+
+
+class Raw(NamedTuple):
+    """Answers as they are trained, (batch, ...)."""
+
+    onset_logits: Tensor
+    end_logits: Tensor
+    log_amplitude: Tensor
+    log_amplitude_spread: Tensor
+    response_logit: Tensor
+    artefact_logit: Tensor
+    type_logits: Tensor
+    log_severity: Tensor
+    morphology_logits: Tensor
+
+
+class Answers(NamedTuple):
+    """Answers as they are exported, (batch,) unless said otherwise.
+
+    ``artefact_types`` (batch, 7) and ``morphology`` (batch, 3) are probabilities; ``novelty``
+    is the embedding's Mahalanobis distance from those of the validation split, 1 at the 99.5th
+    percentile; ``embedding`` is (batch, 128), ``saliency`` (batch, 500).
+    """
+
+    amplitude_uv: Tensor
+    onset_ms: Tensor
+    duration_ms: Tensor
+    artefact: Tensor
+    response: Tensor
+    onset_sd_ms: Tensor
+    amplitude_log_sd: Tensor
+    artefact_types: Tensor
+    severity: Tensor
+    morphology: Tensor
+    novelty: Tensor
+    embedding: Tensor
+    saliency: Tensor
+
+
+class Place(NamedTuple):
+    """A heat map's reading: (batch, 1) median and mean distance from it, in ms from the first edge.
+
+    ``step_share`` and ``step_begun`` (batch, 63): the share in each step, and up to its end.
+    """
+
+    median_ms: Tensor
+    spread_ms: Tensor
+    step_share: Tensor
+    step_begun: Tensor
+
+
+class Body(NamedTuple):
+    """What the heads read."""
+
+    features: Tensor
+    onset: Place
+    end: Place
+    hidden: Tensor
+    start: Tensor
+    scale: Tensor
+
+
+class CompactNet(nn.Module):
+    """Input (batch, 1, 500) float32 in units of ``SCALE_UV``; latencies from the last pulse.
+
+    Args:
+        window_offset_ms: where the window starts, from the last pulse.
+    """
+
+    def __init__(self, window_offset_ms: float) -> None:
+        super().__init__()
+        self.window_offset_ms = window_offset_ms
+        self.stem = _convolution(CHANNELS, STEM, 9, stride=4)
+        self.down = _convolution(STEM, BODY, 5, stride=2)
+        self.body = nn.ModuleList(_convolution(BODY, BODY, 3, dilation=d) for d in DILATIONS)
+        self.maps = nn.Conv1d(BODY, 2 * FOLD, 1)
+        self.dense = nn.Linear(3 * BODY + EXTREMES + 2, EMBEDDING)
+        self.dropout = nn.Dropout(0.1)
+        self.heads = nn.Linear(EMBEDDING, sum(HEADS.values()))
+        self.register_buffer("smoothing", torch.from_numpy(_smoothing()), persistent=False)
+        self.pool = nn.MaxPool1d(FOLD, FOLD, FOLD // 2)
+        bin_ms = (np.arange(STEPS)[None] * FOLD + np.arange(FOLD)[:, None] + 0.5) * BIN_MS
+        for name, values in (
+            ("bin_ms", bin_ms.reshape(1, -1)),
+            ("earlier", np.triu(np.ones((STEPS, STEPS)), 1)),
+            ("earlier_fold", np.tril(np.ones((FOLD, FOLD)), -1)),
+        ):
+            tensor = torch.from_numpy(values.astype(np.float32))
+            self.register_buffer(name, tensor, persistent=False)
+        self.register_buffer("stretch", torch.from_numpy(_stretch()), persistent=False)
+        #: Set on the validation split: stated over trained spread, see ``models.calibrate``.
+        self.register_buffer("onset_sd_scale", torch.ones(()))
+        self.register_buffer("amplitude_sd_scale", torch.ones(()))
+        self.register_buffer("usual", torch.zeros(EMBEDDING))
+        self.register_buffer("whitening", torch.eye(EMBEDDING))
+
+    def channels(self, sweep: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Bring sweeps to their own scale.
+
+        The scale is ``mean(sqrt|x|)**2`` of the sweep less its local mean: near the noise where a
+        response is short, and hardly moved by a spike.
+
+        Returns:
+            (batch, 4, 500): the sweep less its local mean, compressed; the same over its largest
+            value; the whole sweep less its mean, compressed; and, the same everywhere, how far the
+            largest value stands out (so that each place knows what noise it is in). Then the sweep
+            less its mean, (batch, 500), the largest value less its local mean and the scale,
+            (batch, 1) each.
+        """
+        x = sweep.reshape(-1, NETWORK_SAMPLES)
+        binned = x.reshape(-1, NETWORK_SAMPLES // LEVEL_SAMPLES, LEVEL_SAMPLES).mean(dim=2)
+        local = x - binned @ self.smoothing
+        whole = x - binned.mean(dim=1, keepdim=True)
+        size = local.abs()
+        scale = size.sqrt().mean(dim=1, keepdim=True).square() + FLOOR
+        largest = size.amax(dim=1, keepdim=True) + FLOOR
+        above = whole.abs() + KNEE_WHOLE * scale
+        stands_out = (0.3 * torch.log(largest / scale) - 0.7).expand(-1, NETWORK_SAMPLES)
+        stacked = torch.stack(
+            [local / (size + KNEE * scale), local / largest, whole / above, stands_out], dim=1
+        )
+        return stacked, whole, largest, scale
+
+    def see(self, sweep: Tensor) -> tuple[Body, Tensor, Tensor]:
+        """Everything up to the embedding, and the logits of onset and end, (batch, 504) each."""
+        stacked, whole, largest, scale = self.channels(sweep)
+        x = torch.relu(self.down(torch.relu(self.stem(stacked))))
+        for block in self.body:
+            x = torch.relu(x + block(x))
+        onset_logits, end_logits = (part.flatten(1) for part in self.maps(x).split(FOLD, dim=1))
+        onset = self.place(onset_logits)
+        end = self.place(end_logits)
+        # The span between onset and end, about the level at the onset, in steps.
+        at = onset.step_share.detach()
+        inside = onset.step_begun.detach() * (1.0 - end.step_begun.detach())
+        highest = self.pool(whole[:, None])[:, 0]
+        lowest = -self.pool(-whole[:, None])[:, 0]
+        level = (at * (highest + lowest)).sum(dim=1, keepdim=True) * 0.5
+        span = ((highest - level) * inside).amax(dim=1, keepdim=True) - (
+            (lowest - level) * inside
+        ).amin(dim=1, keepdim=True)
+        extent = highest.amax(dim=1, keepdim=True) - lowest.amin(dim=1, keepdim=True)
+        extremes = torch.cat([largest, extent, level.abs(), span], dim=1)
+        extremes = torch.log(extremes / scale + 1.0)
+        times = torch.cat([0.01 * onset.median_ms, torch.log(onset.spread_ms + 0.05)], dim=1)
+        looked_at = torch.bmm(x, at[:, :, None])[:, :, 0]
+        hidden = torch.relu(
+            self.dense(
+                torch.cat(
+                    [x.mean(dim=2), x.amax(dim=2), looked_at, extremes, times.detach()], dim=1
+                )
+            )
+        )
+        body = Body(x, onset, end, hidden, extremes[:, -1], scale[:, 0])
+        return body, onset_logits, end_logits
+
+    def place(self, logits: Tensor) -> Place:
+        """Read a heat map, (batch, 504)."""
+        share = torch.softmax(logits, dim=1)
+        folded = share.reshape(-1, FOLD, STEPS)
+        step_share = folded.sum(dim=1)
+        before = step_share @ self.earlier
+        # Share of earlier bins: of earlier steps, and of earlier bins in the step.
+        cumulated = (before[:, None] + self.earlier_fold @ folded).flatten(1)
+        reached = ((0.5 - cumulated) / (share + 1e-9)).clamp(0.0, 1.0)
+        median_ms = BIN_MS * reached.sum(dim=1, keepdim=True)
+        spread_ms = (share * (self.bin_ms - median_ms).abs()).sum(dim=1, keepdim=True)
+        return Place(median_ms, spread_ms, step_share, before + step_share)
+
+    def answer_heads(self, body: Body) -> dict[str, Tensor]:
+        """The dense layer's answers by name, (batch, n) each."""
+        out = self.heads(self.dropout(body.hidden))
+        return dict(zip(HEADS, out.split(list(HEADS.values()), dim=1), strict=True))
+
+    def raw(self, sweep: Tensor) -> Raw:
+        """Answers as trained; the logarithm of the amplitude in units of the input."""
+        body, onset_logits, end_logits = self.see(sweep)
+        out = self.answer_heads(body)
+        return Raw(
+            onset_logits,
+            end_logits,
+            out["log_amplitude"][:, 0] + body.start + torch.log(body.scale),
+            out["log_amplitude_spread"][:, 0],
+            out["response"][:, 0],
+            out["artefact"][:, 0],
+            out["artefact_types"],
+            out["severity"][:, 0],
+            out["morphology"],
+        )
+
+    def forward(self, sweep: Tensor) -> Answers:
+        """Answers in microvolts, milliseconds and probabilities."""
+        body, _, _ = self.see(sweep)
+        out = self.answer_heads(body)
+        log_amplitude = out["log_amplitude"][:, 0] + body.start
+        return Answers(
+            amplitude_uv=torch.exp(log_amplitude) * body.scale * SCALE_UV,
+            onset_ms=self.window_offset_ms + FIRST_EDGE_MS + body.onset.median_ms[:, 0],
+            duration_ms=(body.end.median_ms - body.onset.median_ms)[:, 0].clamp(min=0.0),
+            artefact=torch.sigmoid(out["artefact"][:, 0]),
+            response=torch.sigmoid(out["response"][:, 0]),
+            onset_sd_ms=body.onset.spread_ms[:, 0] * self.onset_sd_scale,
+            # Of a Laplace distribution with this scale.
+            amplitude_log_sd=np.sqrt(2.0)
+            * torch.exp(out["log_amplitude_spread"][:, 0])
+            * self.amplitude_sd_scale,
+            artefact_types=torch.sigmoid(out["artefact_types"]),
+            severity=(torch.exp(out["severity"][:, 0]) - 1.0).clamp(min=0.0),
+            morphology=torch.softmax(out["morphology"], dim=1),
+            novelty=((body.hidden - self.usual) @ self.whitening).square().sum(dim=1).sqrt(),
+            embedding=body.hidden,
+            saliency=self.saliency(body),
+        )
+
+    def saliency(self, body: Body) -> Tensor:
+        """(batch, 500): what of the sweep speaks for a response, 0 where nothing does."""
+        row = list(HEADS).index("response")
+        weight = self.heads.weight[sum(list(HEADS.values())[:row])]
+        active = (body.hidden > 0.0).to(body.hidden.dtype) * weight
+        mean, largest, looked_at = (active @ self.dense.weight[:, : 3 * BODY]).split(BODY, dim=1)
+        x = body.features
+        # The largest value's gradient lies where it is; a feature that never fires adds nothing.
+        is_largest = (x >= x.amax(dim=2, keepdim=True)).to(x.dtype)
+        gradient = (
+            mean[:, :, None] / STEPS
+            + largest[:, :, None] * is_largest
+            + looked_at[:, :, None] * body.onset.step_share[:, None]
+        )
+        cam = torch.relu((gradient * x).sum(dim=1))
+        return cam @ self.stretch
+
+
+def _convolution(
+    inputs: int, filters: int, kernel: int, stride: int = 1, dilation: int = 1
+) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv1d(
+            inputs,
+            filters,
+            kernel,
+            stride=stride,
+            dilation=dilation,
+            padding=dilation * (kernel // 2),
+            bias=False,
+        ),
+        nn.BatchNorm1d(filters),
+    )
+
+
+def _smoothing() -> np.ndarray:
+    """(25, 500) float32: means of 20 samples -> their running mean over five, interpolated."""
+    bins = NETWORK_SAMPLES // LEVEL_SAMPLES
+    near = np.abs(np.subtract.outer(np.arange(bins), np.arange(bins))) <= 2
+    box = near / near.sum(axis=1, keepdims=True)
+    centres = (np.arange(bins) + 0.5) * LEVEL_SAMPLES - 0.5
+    return (box.T @ _interpolation(centres, NETWORK_SAMPLES)).astype(np.float32)
+
+
+def _stretch() -> np.ndarray:
+    """(63, 500) float32: from steps to samples, linearly."""
+    return _interpolation(np.arange(STEPS) * float(FOLD), NETWORK_SAMPLES).astype(np.float32)
+
+
+def _interpolation(at: np.ndarray, samples: int) -> np.ndarray:
+    """(len(at), samples): weights of values at ``at`` in each sample, constant beyond the ends."""
+    unit = np.eye(len(at))
+    return np.stack([np.interp(np.arange(samples), at, row) for row in unit])

@@ -1,0 +1,33 @@
+"""Calibration: stated spreads cover what they say, and the usual is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the train extra (torch) is not installed")
+
+from models.calibrate import LOWEST_SNR, ONE_SD, USUAL_SHARE, calibrate  # noqa: E402
+from models.compact import CompactNet  # noqa: E402
+from models.dataset import simulate_windows  # noqa: E402
+from models.train import sweeps_of  # noqa: E402
+
+
+def test_stated_spreads_cover_two_thirds_and_the_usual_is_within_one() -> None:
+    torch.manual_seed(5)
+    model, data = CompactNet(3.0), simulate_windows(5, "validation", 640)
+    factors = calibrate(model, data)
+    assert all(factor > 0 for factor in factors)
+    with torch.no_grad():
+        said = model(sweeps_of(data.windows_uv))
+    rows = (data.response > 0) & (data.snr >= LOWEST_SNR)
+    off_ms = np.abs(said.onset_ms.numpy() - data.onset_ms)[rows]
+    off_log = np.abs(np.log(said.amplitude_uv.numpy()[rows] / data.amplitude_uv[rows]))
+    assert np.mean(off_ms <= said.onset_sd_ms.numpy()[rows]) == pytest.approx(ONE_SD, abs=0.01)
+    assert np.mean(off_log <= said.amplitude_log_sd.numpy()[rows]) == pytest.approx(
+        ONE_SD, abs=0.01
+    )
+    assert np.mean(said.novelty.numpy() <= 1.0) == pytest.approx(USUAL_SHARE, abs=0.004)
+    with torch.no_grad():
+        strange = model(1e4 * torch.eye(500)[:4, None])
+    assert strange.novelty.min() > 0.5
