@@ -2,16 +2,39 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import signal
 
-from monitor.measure.noise import INTERVAL_SD, corrected_amplitude, robust_sd
+from monitor.measure.noise import (
+    INTERVAL_SD,
+    corrected_amplitude,
+    median,
+    resting_sd,
+    robust_sd,
+)
 
 
 def test_robust_sd_is_the_sd_of_normal_noise_and_ignores_spikes() -> None:
     values = np.random.default_rng(0).normal(5, 3, 4000)
-    assert robust_sd(values) == pytest.approx(3, rel=0.05)
+    scratch = np.empty(4000)
+    assert robust_sd(values, scratch) == pytest.approx(3, rel=0.05)
     values[:40] = 1e5
-    assert robust_sd(values) == pytest.approx(3, rel=0.06)
+    assert robust_sd(values, scratch) == pytest.approx(3, rel=0.06)
+
+
+def test_a_slope_is_no_noise() -> None:
+    values = np.random.default_rng(1).normal(0, 3, 1000) + np.linspace(0, 500, 1000)
+    assert resting_sd(values, np.empty(1000)) == pytest.approx(3, rel=0.08)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.integers(0, 5))
+def test_median_is_the_lower_middle_of_the_sorted(values: list[float], room: int) -> None:
+    given_values = np.array(values)
+    before = given_values.copy()
+    scratch = np.empty(len(values) + room)
+    assert median(given_values, scratch) == sorted(values)[(len(values) - 1) // 2]
+    np.testing.assert_array_equal(given_values, before)
 
 
 def coloured(rng: np.random.Generator, k: int, n: int) -> np.ndarray:

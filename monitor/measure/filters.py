@@ -15,21 +15,24 @@ import numpy as np
 from numba import njit
 from scipy import signal
 
+from monitor.measure.plan import DETECTION_LOW_HZ, SweepPlan
 from monitor.types import FloatArray
 
-#: Detection and onset: what a muscle response holds, less movement and hiss.
-DETECTION_BAND_HZ = (30.0, 1000.0)
+#: Detection and onset: what a muscle response holds, less movement (``plan.DETECTION_LOW_HZ``) and
+#: hiss.
+DETECTION_HIGH_HZ = 1000.0
 #: Amplitude: nothing is taken off at the low end (a 20 Hz high-pass costs 3-18 % of a 35 ms leg
 #: response); hiss above the response goes.
 AMPLITUDE_LOWPASS_HZ = 1500.0
+#: Padding of the zero-phase filters: the 30 Hz corner has settled by then.
+PAD_MS = 50.0
 
 
 @lru_cache(maxsize=64)
-def bandpass_sections(fs_hz: float) -> FloatArray:
+def bandpass_sections(fs_hz: float, low_hz: float = DETECTION_LOW_HZ) -> FloatArray:
     """Second-order sections (2, 6) of the detection band-pass at this sampling rate."""
-    low, high = DETECTION_BAND_HZ
-    high = min(high, 0.45 * fs_hz)
-    sections: FloatArray = signal.butter(2, (low, high), "bandpass", fs=fs_hz, output="sos")
+    high_hz = min(DETECTION_HIGH_HZ, 0.45 * fs_hz)
+    sections: FloatArray = signal.butter(2, (low_hz, high_hz), "bandpass", fs=fs_hz, output="sos")
     return sections
 
 
@@ -40,6 +43,19 @@ def lowpass_sections(fs_hz: float) -> FloatArray | None:
         return None
     sections: FloatArray = signal.butter(2, AMPLITUDE_LOWPASS_HZ, "lowpass", fs=fs_hz, output="sos")
     return sections
+
+
+def band_and_smooth(sweeps_uv: FloatArray, plan: SweepPlan) -> tuple[FloatArray, FloatArray]:
+    """Cleaned sweeps (k, n) in the detection band, and behind the amplitude's low-pass."""
+    x = np.ascontiguousarray(sweeps_uv.T)
+    pad = min(int(PAD_MS * plan.fs_hz / 1e3), plan.n_samples - 2)
+    band = np.ascontiguousarray(
+        _zero_phase(bandpass_sections(plan.fs_hz, plan.band_low_hz), x, pad).T
+    )
+    low = lowpass_sections(plan.fs_hz)
+    if low is None:
+        return band, sweeps_uv
+    return band, np.ascontiguousarray(_zero_phase(low, x, pad).T)
 
 
 def zero_phase(sections: FloatArray, sweeps_uv: FloatArray, pad: int) -> FloatArray:

@@ -19,14 +19,50 @@ INTERVAL_SD = 1.96 * 2.0**0.5
 
 
 @njit(cache=True)
-def robust_sd(values):  # type: ignore[no-untyped-def]
-    """SD of ``values`` (n,) from their median absolute deviation: a few spikes don't count."""
-    middle = np.median(values)
-    return MAD_TO_SD * np.median(np.abs(values - middle))
+def median(values, scratch):  # type: ignore[no-untyped-def]
+    """Median of ``values`` (n,), the lower one of two; ``scratch`` (n or more,) is overwritten.
+
+    Hoare's selection on a copy: a tenth of the time of sorting, no memory asked for.
+    """
+    n = values.size
+    for i in range(n):
+        scratch[i] = values[i]
+    wanted = (n - 1) // 2
+    low, high = 0, n - 1
+    while low < high:
+        # The middle of three as the pivot: sorted stretches stay harmless.
+        a, b, c = scratch[low], scratch[(low + high) // 2], scratch[high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while scratch[i] < pivot:
+                i += 1
+            while scratch[j] > pivot:
+                j -= 1
+            if i <= j:
+                scratch[i], scratch[j] = scratch[j], scratch[i]
+                i += 1
+                j -= 1
+        if wanted <= j:
+            high = j
+        elif wanted >= i:
+            low = i
+        else:
+            break
+    return scratch[wanted]
 
 
 @njit(cache=True)
-def resting_sd(values):  # type: ignore[no-untyped-def]
+def robust_sd(values, scratch):  # type: ignore[no-untyped-def]
+    """SD of ``values`` (n,) from their median absolute deviation: a few spikes don't count."""
+    middle = median(values, scratch)
+    for i in range(values.size):
+        scratch[i] = abs(values[i] - middle)
+    return MAD_TO_SD * median(scratch[: values.size], scratch)
+
+
+@njit(cache=True)
+def resting_sd(values, scratch):  # type: ignore[no-untyped-def]
     """Robust SD of ``values`` (n,) about their own straight line: a slow drift is no noise."""
     n = values.size
     middle = (n - 1) / 2.0
@@ -37,7 +73,7 @@ def resting_sd(values):  # type: ignore[no-untyped-def]
     flat = np.empty(n)
     for i in range(n):
         flat[i] = values[i] - slope * (i - middle)
-    return robust_sd(flat)
+    return robust_sd(flat, scratch)
 
 
 @njit(cache=True)
