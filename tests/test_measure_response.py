@@ -32,7 +32,7 @@ def answer(onset_ms: float, amplitude_uv: float, noise_uv: float, seed: int) -> 
 @settings(max_examples=40)
 @given(
     onset_ms=st.floats(20, 36),
-    amplitude_uv=st.floats(100, 5000),
+    amplitude_uv=st.floats(300, 5000),
     seed=st.integers(0, 1000),
 )
 def test_a_reading_follows_from_its_own_onset_and_end(

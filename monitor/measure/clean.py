@@ -61,13 +61,13 @@ def clean(sweeps_uv: FloatArray, plan: SweepPlan, mains_hz: float | None = None)
 
 @njit(cache=True)
 def _clean(sweeps, frame, mains, tail, mains_hz, found):  # type: ignore[no-untyped-def]
-    scratch = np.empty(frame.noise_stop - frame.noise_start)
+    scratch = np.empty(sweeps.shape[1])
     for k in range(sweeps.shape[0]):
         x = sweeps[k]
         # The mains first: a straight line drawn through hum would leave its mirror image once the
         # hum is subtracted. The fit does not see the artefact, so nothing is lost by the order.
         if mains_hz != 0.0:
-            subtract_mains(x, mains, mains_hz)
+            subtract_mains(x, mains, mains_hz, scratch)
         level = noise.median(x[frame.level_start : frame.noise_stop], scratch)
         found[0, k] = noise.resting_sd(x[frame.noise_start : frame.noise_stop], scratch)
         found[1, k], found[2, k] = artefact.subtract_tail(x, level, found[0, k], tail)
@@ -77,7 +77,7 @@ def _clean(sweeps, frame, mains, tail, mains_hz, found):  # type: ignore[no-unty
 
 
 @njit(cache=True, fastmath=True)
-def subtract_mains(x, mains, mains_hz):  # type: ignore[no-untyped-def]
+def subtract_mains(x, mains, mains_hz, scratch):  # type: ignore[no-untyped-def]
     """Fit drift and a mains frequency with its harmonics to the clean part; take the mains off.
 
     The bases are orthonormal, so a sum of squared coefficients is the energy that they explain and
@@ -87,23 +87,26 @@ def subtract_mains(x, mains, mains_hz):  # type: ignore[no-untyped-def]
         x: (n,), changed in place.
         mains: see ``plan.MainsFits``.
         mains_hz: the frequency to take off, or ``WHICHEVER`` explains more, if it is there at all.
+        scratch: (n,), overwritten.
     """
     before, after, n = mains.before, mains.after, x.size
+    count = before + n - after
     # About its own level: squares of an electrode's offset would drown those of the hum.
     level = 0.0
     for i in range(before):
         level += x[i]
     for i in range(after, n):
         level += x[i]
-    level /= max(before + n - after, 1)
-    resting = 0.0
+    level /= max(count, 1)
+    rest = scratch[:count]
     for i in range(before):
-        resting += (x[i] - level) ** 2
-    for i in range(after, n):
-        resting += (x[i] - level) ** 2
+        rest[i] = x[i] - level
+    for i in range(n - after):
+        rest[before + i] = x[after + i] - level
     # What is left once drift is explained is what the mains has to explain.
+    resting = _dot(rest, rest)
     for p in range(mains.drift.shape[0]):
-        resting -= _onto(mains.drift[p], x, level, before, after) ** 2
+        resting -= _dot(mains.drift[p], rest) ** 2
     best, chosen = -1.0, -1
     terms = mains.basis.shape[1]
     coefficients = np.zeros((mains.hz.size, terms))
@@ -112,7 +115,7 @@ def subtract_mains(x, mains, mains_hz):  # type: ignore[no-untyped-def]
             continue
         explained = 0.0
         for p in range(terms):
-            coefficients[f, p] = _onto(mains.basis[f, p], x, level, before, after)
+            coefficients[f, p] = _dot(mains.basis[f, p], rest)
             explained += coefficients[f, p] ** 2
         if explained > best:
             best, chosen = explained, f
@@ -125,11 +128,8 @@ def subtract_mains(x, mains, mains_hz):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, fastmath=True)
-def _onto(unit, x, level, before, after):  # type: ignore[no-untyped-def]
-    """Projection of the clean part of ``x`` on a unit vector over it."""
+def _dot(a, b):  # type: ignore[no-untyped-def]
     total = 0.0
-    for i in range(before):
-        total += unit[i] * (x[i] - level)
-    for i in range(after, x.size):
-        total += unit[before + i - after] * (x[i] - level)
+    for i in range(a.size):
+        total += a[i] * b[i]
     return total

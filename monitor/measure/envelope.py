@@ -49,17 +49,23 @@ def hilbert_envelope(band_uv, start, stop, taps):  # type: ignore[no-untyped-def
         (n,); 0 outside the range. Beyond the sweep's ends the signal counts as 0.
     """
     n = band_uv.size
-    quadrature = np.zeros(n)
+    hull = np.zeros(n)
+    quadrature = np.zeros(stop - start)
     for t in range(taps.size):
-        lag, weight = 2 * t + 1, taps[t]
+        lag = 2 * t + 1
         # Every sample of the range at once for each lag: the processor takes several together.
-        for i in range(max(start, lag), stop):
-            quadrature[i] += weight * band_uv[i - lag]
-        for i in range(start, min(stop, n - lag)):
-            quadrature[i] -= weight * band_uv[i + lag]
+        first, last = max(start, lag), min(stop, n - lag)
+        _add(quadrature[first - start :], band_uv[first - lag : stop - lag], taps[t])
+        _add(quadrature[: last - start], band_uv[start + lag : last + lag], -taps[t])
     for i in range(start, stop):
-        quadrature[i] = np.sqrt(band_uv[i] * band_uv[i] + quadrature[i] * quadrature[i])
-    return quadrature
+        hull[i] = np.sqrt(band_uv[i] * band_uv[i] + quadrature[i - start] ** 2)
+    return hull
+
+
+@njit(cache=True)
+def _add(total, values, weight):  # type: ignore[no-untyped-def]
+    for i in range(min(total.size, values.size)):
+        total[i] += weight * values[i]
 
 
 @njit(cache=True)

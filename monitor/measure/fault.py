@@ -13,37 +13,43 @@ from monitor.types import FloatArray
 CLIPPED_RUN = 4
 CLIPPED_SD = 10.0
 
-_REASONS = ("", "nan", "flat_line", "saturated")
-_NONE, _NAN, _FLAT, _SATURATED = range(4)
-
 
 def faults_of(sweeps_uv: FloatArray, plan: SweepPlan) -> list[str]:
     """Why each of (k, n) sweeps can't be measured: "nan", "flat_line", "saturated"; or ""."""
-    return [_REASONS[code] for code in _faults(sweeps_uv, plan.frame)]
+    frame = plan.frame
+    rest = sweeps_uv[:, frame.search_start :]
+    low, high = rest.min(axis=1), rest.max(axis=1)
+    finite = np.isfinite(sweeps_uv).all(axis=1).tolist()
+    # Whole arrays first, in numpy's own loops; what they single out is looked at in turn.
+    level = (low == high).tolist()
+    at_low = np.count_nonzero(rest == low[:, None], axis=1)
+    at_high = np.count_nonzero(rest == high[:, None], axis=1)
+    many = (np.maximum(at_low, at_high) >= CLIPPED_RUN).tolist()
+    faults = []
+    for k, sweep in enumerate(sweeps_uv):
+        fault = ""
+        if not finite[k]:
+            fault = "nan"
+        elif level[k] and np.ptp(sweep[frame.noise_start : frame.noise_stop]) == 0.0:
+            fault = "flat_line"
+        elif many[k] and _clipped(sweep, frame):
+            fault = "saturated"
+        faults.append(fault)
+    return faults
 
 
 @njit(cache=True)
-def _faults(sweeps, frame):  # type: ignore[no-untyped-def]
-    codes = np.zeros(sweeps.shape[0], dtype=np.int64)
-    scratch = np.empty(sweeps.shape[1])
-    for k in range(sweeps.shape[0]):
-        x = sweeps[k]
-        # One sum finds every NaN and infinity: neither can be cancelled.
-        if not np.isfinite(np.sum(np.abs(x))):
-            codes[k] = _NAN
-            continue
-        rest = x[frame.search_start :]
-        before = x[frame.noise_start : frame.noise_stop]
-        low, high = rest.min(), rest.max()
-        if low == high and before.min() == before.max():
-            codes[k] = _FLAT
-            continue
-        for extreme in (low, high):
-            if longest_run(rest, extreme) >= CLIPPED_RUN:
-                away = abs(extreme - noise.median(rest, scratch))
-                if away > CLIPPED_SD * max(noise.robust_sd(before, scratch), 1e-9):
-                    codes[k] = _SATURATED
-    return codes
+def _clipped(x, frame):  # type: ignore[no-untyped-def]
+    """Whether ``x`` (n,) stays at one of its extremes, far outside the noise."""
+    scratch = np.empty(x.size)
+    rest = x[frame.search_start :]
+    sd = noise.robust_sd(x[frame.noise_start : frame.noise_stop], scratch)
+    middle = noise.median(rest, scratch)
+    for extreme in (rest.min(), rest.max()):
+        far = abs(extreme - middle) > CLIPPED_SD * max(sd, 1e-9)
+        if far and longest_run(rest, extreme) >= CLIPPED_RUN:
+            return True
+    return False
 
 
 @njit(cache=True)

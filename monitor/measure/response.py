@@ -16,7 +16,8 @@ from monitor.types import FloatArray
 PEAK_AFTER_ONSET_MS = 20.0
 #: The shortest response: one whose onset is masked for less than this still shows its body.
 SHORTEST_RESPONSE_MS = 8.0
-#: The envelope is followed for so long from the onset.
+#: The envelope is followed for so long from the onset, first for the shorter time.
+USUAL_RESPONSE_MS = 35.0
 LONGEST_RESPONSE_MS = 100.0
 
 
@@ -153,7 +154,7 @@ def _time(band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps):  
     breaks = int(tkeo.BREAK_MS * per_ms)
     coarse = tkeo.onset_before(psi, threshold, start - begin, peak, run, breaks)
     coarse = coarse + begin if coarse >= 0 else max(start, min(best, peak + begin))
-    last = min(n, coarse + int(LONGEST_RESPONSE_MS * per_ms))
+    last = min(n, max(best + width, coarse + int(USUAL_RESPONSE_MS * per_ms)))
     hull = envelope.hilbert_envelope(band, coarse, last, taps)
     hull_peak = coarse
     for i in range(coarse, min(best + width, last)):
@@ -163,6 +164,10 @@ def _time(band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps):  
     limit = min(max(envelope.END_SHARE * hull[hull_peak], noisy), 0.5 * hull[hull_peak])
     quiet = max(3, int(envelope.QUIET_MS * per_ms + 0.5))
     end = envelope.return_to_baseline(hull, hull_peak, last, limit, quiet)
+    if end + quiet > last and last < n:
+        last = min(n, coarse + int(LONGEST_RESPONSE_MS * per_ms))
+        hull = envelope.hilbert_envelope(band, coarse, last, taps)
+        end = envelope.return_to_baseline(hull, hull_peak, last, limit, quiet)
     end = envelope.tail_of(smooth, hull_peak, end, smooth_sd, frame.fs_hz)
     onset = tkeo.foot_of(smooth, coarse, start, max(end, coarse + 2), smooth_sd, frame.fs_hz)
     first = max(0, int(onset))
