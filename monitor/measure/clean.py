@@ -68,7 +68,7 @@ def _clean(sweeps, frame, mains, tail, mains_hz, found):  # type: ignore[no-unty
         # hum is subtracted. The fit does not see the artefact, so nothing is lost by the order.
         if mains_hz != 0.0:
             subtract_mains(x, mains, mains_hz, scratch)
-        level = noise.median(x[frame.level_start : frame.noise_stop], scratch)
+        level = noise.median(x[frame.level_start : frame.noise_stop])
         found[0, k] = noise.resting_sd(x[frame.noise_start : frame.noise_stop], scratch)
         found[1, k], found[2, k] = artefact.subtract_tail(x, level, found[0, k], tail)
         artefact.blank(x, frame.blanks, frame.blank_reach)

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from monitor.measure import noise
 from monitor.types import FloatArray
 
 #: Back at baseline: under this share of the response's largest envelope ...
@@ -104,7 +105,7 @@ def tail_of(sweep_uv, peak, end, noise_sd_uv, fs_hz):  # type: ignore[no-untyped
         Index one past the last sample of the response, in (peak, end].
     """
     n = sweep_uv.size
-    level = np.median(sweep_uv[min(end, n - 1) : min(n, end + int(REST_MS * fs_hz / 1e3)) + 1])
+    level = noise.median(sweep_uv[min(end, n - 1) : min(n, end + int(REST_MS * fs_hz / 1e3)) + 1])
     largest = abs(sweep_uv[peak] - level)
     for i in range(peak, end):
         largest = max(largest, abs(sweep_uv[i] - level))

@@ -19,12 +19,12 @@ def faults_of(sweeps_uv: FloatArray, plan: SweepPlan) -> list[str]:
     frame = plan.frame
     rest = sweeps_uv[:, frame.search_start :]
     low, high = rest.min(axis=1), rest.max(axis=1)
-    finite = np.isfinite(sweeps_uv).all(axis=1).tolist()
+    finite = np.logical_and.reduce(np.isfinite(sweeps_uv), axis=1).tolist()
     # Whole arrays first, in numpy's own loops; what they single out is looked at in turn.
-    level = (low == high).tolist()
+    level = np.equal(low, high).tolist()
     at_low = np.count_nonzero(rest == low[:, None], axis=1)
     at_high = np.count_nonzero(rest == high[:, None], axis=1)
-    many = (np.maximum(at_low, at_high) >= CLIPPED_RUN).tolist()
+    many = np.greater_equal(np.maximum(at_low, at_high), CLIPPED_RUN).tolist()
     faults = []
     for k, sweep in enumerate(sweeps_uv):
         fault = ""
@@ -44,7 +44,7 @@ def _clipped(x, frame):  # type: ignore[no-untyped-def]
     scratch = np.empty(x.size)
     rest = x[frame.search_start :]
     sd = noise.robust_sd(x[frame.noise_start : frame.noise_stop], scratch)
-    middle = noise.median(rest, scratch)
+    middle = noise.median(rest)
     for extreme in (rest.min(), rest.max()):
         far = abs(extreme - middle) > CLIPPED_SD * max(sd, 1e-9)
         if far and longest_run(rest, extreme) >= CLIPPED_RUN:

@@ -179,7 +179,7 @@ def _size(row, cleaned, smooth, onset, end, smooth_sd, frame):  # type: ignore[n
     """Amplitude with its bounds, area and phases of the response in [onset, end)."""
     first = max(0, int(onset))
     level_from = max(0, first - int(5.0 * frame.fs_hz / 1e3))
-    level = np.median(smooth[level_from : first + 1])
+    level = noise.median(smooth[level_from : first + 1])
     amplitude = noise.corrected_amplitude(np.ptp(smooth[first:end]), smooth_sd)
     largest = 0.0
     area = 0.0

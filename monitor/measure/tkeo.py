@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from monitor.measure import noise
+
 SMOOTH_MS = 1.0
 RUN_MS = 1.0
 #: Breaks within one response (between its phases psi falls under the threshold).
@@ -118,7 +120,7 @@ def foot_of(sweep_uv, onset, start, stop, noise_sd_uv, fs_hz):  # type: ignore[n
     per_ms = fs_hz / 1e3
     earliest = max(start, onset - int(FOOT_MS * per_ms))
     rest_start = max(start, onset - int(REST_MS * per_ms))
-    level = np.median(sweep_uv[rest_start : max(rest_start + 1, onset)])
+    level = noise.median(sweep_uv[rest_start : max(rest_start + 1, onset)])
     largest = 0.0
     for i in range(onset, stop):
         largest = max(largest, abs(sweep_uv[i] - level))
