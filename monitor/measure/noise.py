@@ -23,21 +23,25 @@ INTERVAL_SD = 1.96 * 2.0**0.5
 
 @njit(cache=True)
 def median(values):  # type: ignore[no-untyped-def]
-    """A median of ``values`` (n,): half of them lie at or under it, to one where n is odd.
+    """Median of ``values`` (n,).
 
-    The value is closed in by halving, each time counting how many lie below. Sorting or selecting
+    Its place is closed in by halving, each time counting how many lie below. Sorting or selecting
     branches on every sample, which noise makes unpredictable; counting doesn't, and takes a fifth
     of the time.
     """
     n = values.size
-    if n < 3:
-        return np.mean(values)
     low, high = values[0], values[0]
     for i in range(n):
         low = min(low, values[i])
         high = max(high, values[i])
+    if low == high:
+        return low
+    top = high
+    # Below every value, so that the smallest can be the answer too.
+    low -= 1e-3 * (high - low)
     half = n // 2
     middle = low
+    below = -1
     for _ in range(HALVINGS):
         middle = low + 0.5 * (high - low)
         below = 0
@@ -49,7 +53,18 @@ def median(values):  # type: ignore[no-untyped-def]
             high = middle
         else:
             low = middle
-    return middle
+    # Equal values in the middle can't be counted apart: they are what is left above ``low``.
+    over = top
+    edge = middle if below == half else low
+    for i in range(n):
+        value = values[i]
+        over = min(over, value if value > edge else top)
+    if below != half or n % 2 == 1:
+        return over
+    under = -np.inf
+    for i in range(n):
+        under = max(under, values[i] if values[i] <= edge else -np.inf)
+    return 0.5 * (under + over)
 
 
 @njit(cache=True)
