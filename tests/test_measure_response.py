@@ -40,7 +40,7 @@ def test_a_reading_follows_from_its_own_onset_and_end(
 ) -> None:
     sweep = answer(onset_ms, amplitude_uv, 2.0, seed)
     got = read(sweep)
-    assert got.found == Found.RESPONSE
+    assert got.found == Found.CANDIDATE
     assert (got.onset_sample - INDEX) / 5 == pytest.approx(onset_ms, abs=1.0)
     assert (got.end_sample - INDEX) / 5 == pytest.approx(onset_ms + 14, abs=2.0)
     first, end = int(got.onset_sample), int(got.end_sample) + 1

@@ -37,6 +37,9 @@ EDGE_MS = 1.0
 
 PAPER_GATE_SNR = 3.0
 
+#: Under this share of the threshold nothing is looked at further.
+CANDIDATE_RATIO = 0.6
+
 
 @njit(cache=True)
 def threshold_sd(noise_ms, window_ms):  # type: ignore[no-untyped-def]
@@ -74,8 +77,7 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
 
     Returns:
         (index of the strongest stretch or -1, its energy in uV RMS, threshold in uV RMS, started
-        inside the masked part). Without a stretch above the threshold the energy is the largest
-        that was seen. The last is true where the energy was above the threshold from the start
+        inside the masked part). The last is true where the energy was above the threshold from the start
         and still rose: a response whose onset the artefact hides.
     """
     per_ms = frame.fs_hz / 1e3
@@ -114,8 +116,7 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
     for i in range(first, energy.size):
         if energy[i] > largest:
             largest = energy[i]
-            if energy[i] > limit:
-                best = start + i
+            best = start + i
     return best, largest, limit, masked
 
 

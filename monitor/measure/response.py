@@ -25,7 +25,7 @@ class Found(IntEnum):
     """What the sweep shows."""
 
     NOTHING = 0
-    RESPONSE = 1
+    CANDIDATE = 1  # activity that may be a response: its energy ratio says how likely
     MASKED = -1  # the artefact hides the onset
     OUTSIDE = -2  # activity that begins after the window
 
@@ -34,13 +34,18 @@ class Reading(NamedTuple):
     """What is read off one sweep, in the order of the table's columns; NaN: not read.
 
     ``found`` is a :class:`Found`. ``energy_ratio``: the strongest stretch over the detector's
-    threshold. ``onset_sample`` (a fraction counts), ``end_sample`` and ``silent_until`` in
+    threshold; ``missable_uv``: the largest peak to peak that it could have missed;
+    ``searched_uv``: the plain peak to peak of all that was searched; ``partly_hidden``: 1 where the
+    artefact covers so much of the window that an absence can't be told. ``onset_sample`` (a fraction counts), ``end_sample`` and ``silent_until`` in
     samples of the sweep; ``peak_uv``: largest deflection from the resting level; ``smooth_sd_uv``:
     noise SD behind the amplitude's low-pass.
     """
 
     found: float
     energy_ratio: float
+    missable_uv: float
+    searched_uv: float
+    partly_hidden: float
     raw_uv: float
     amplitude_uv: float
     lower_uv: float
@@ -54,9 +59,9 @@ class Reading(NamedTuple):
     silent_until: float
 
 
-(_FOUND, _RATIO, _RAW, _AMPLITUDE, _LOWER, _UPPER, _ONSET, _END, _AREA, _PHASES, _PEAK, _SD,
+(_FOUND, _RATIO, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _LOWER, _UPPER, _ONSET, _END, _AREA, _PHASES, _PEAK, _SD,
  _SILENT) = range(len(Reading._fields))  # fmt: skip
-_NOTHING, _RESPONSE = float(Found.NOTHING), float(Found.RESPONSE)
+_NOTHING, _CANDIDATE = float(Found.NOTHING), float(Found.CANDIDATE)
 _MASKED, _OUTSIDE = float(Found.MASKED), float(Found.OUTSIDE)
 
 
@@ -113,23 +118,23 @@ def _read(views, frame, spans, tkeo_k, taps, table):  # type: ignore[no-untyped-
         best, energy, limit, masked = detect.find_burst(band, start, stop - width, band_sd, frame)
         row[_RATIO] = energy / limit if limit > 0.0 else 0.0
         hidden = frame.search_start - window_start
-        if best < 0 or (masked and hidden > 0):
-            partly_hidden = hidden > SHORTEST_RESPONSE_MS * per_ms
-            row[_FOUND] = _MASKED if masked or partly_hidden else _NOTHING
-            row[_RAW] = np.ptp(views.cleaned[k, start:stop])
-            row[_AMPLITUDE], row[_LOWER] = 0.0, 0.0
-            # A sine of this RMS would just have been found; 2 sqrt(2) is its peak to peak.
-            row[_UPPER] = 2.0 * np.sqrt(2.0) * limit
+        # A sine of this RMS would just have been found; 2 sqrt(2) is its peak to peak.
+        row[_MISSABLE] = 2.0 * np.sqrt(2.0) * limit
+        row[_SEARCHED] = np.ptp(views.cleaned[k, start:stop])
+        row[_HIDDEN] = 1.0 if hidden > SHORTEST_RESPONSE_MS * per_ms else 0.0
+        if masked and hidden > 0:
+            row[_FOUND] = _MASKED
+            continue
+        if energy < detect.CANDIDATE_RATIO * limit or limit == 0.0:
+            row[_FOUND] = _NOTHING
             continue
         smooth = views.smooth[k]
         smooth_sd = noise.resting_sd(smooth[frame.noise_start : frame.noise_stop], scratch)
         onset, end = _time(band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps)
         _size(row, views.cleaned[k], smooth, onset, end, smooth_sd, frame)
-        if row[_FOUND] == _NOTHING:
-            row[_UPPER] = 2.0 * np.sqrt(2.0) * limit
-        elif onset > window_stop + per_ms:
+        if row[_FOUND] == _CANDIDATE and onset > window_stop + per_ms:
             row[_FOUND] = _OUTSIDE
-        else:
+        elif row[_FOUND] == _CANDIDATE:
             row[_SILENT] = silence.silent_until(band, int(row[_END]), frame)
 
 
@@ -188,7 +193,7 @@ def _size(row, cleaned, smooth, onset, end, smooth_sd, frame):  # type: ignore[n
         largest = max(largest, value)
         area += value
     # What lies within the noise's own peak to peak is no response, whatever its energy.
-    row[_FOUND] = _RESPONSE if amplitude > 0.0 else _NOTHING
+    row[_FOUND] = _CANDIDATE if amplitude > 0.0 else _NOTHING
     row[_RAW] = np.ptp(cleaned[first:end])
     row[_AMPLITUDE] = amplitude
     row[_LOWER] = max(0.0, amplitude - noise.INTERVAL_SD * smooth_sd)

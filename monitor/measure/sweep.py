@@ -11,6 +11,7 @@ import numpy as np
 
 from monitor.measure import artefact
 from monitor.measure.clean import Cleaned, clean
+from monitor.measure.decide import is_response
 from monitor.measure.fault import faults_of
 from monitor.measure.filters import band_and_smooth
 from monitor.measure.morphology import morphology_of
@@ -30,7 +31,7 @@ OVERLAP_MS = 15.0
 #: it is uncertain. A tail that was not explained to within the noise asks for more.
 OVERLAP = {
     artefact.NO_TAIL: (0.0, 0.0),
-    artefact.SUBTRACTED: (0.6, 1.5),
+    artefact.SUBTRACTED: (1.2, 2.0),
     artefact.PARTLY: (3.5, 10.0),
     artefact.UNEXPLAINED: (3.5, 10.0),
 }
@@ -171,8 +172,15 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
     ms = 1e3 / plan.fs_hz
     near = (reading.onset_sample - plan.search_start) * ms < OVERLAP_MS
     hopeless, doubtful = ((share * sight.tail_uv if near else 0.0) for share in OVERLAP[sight.tail])
-    drowned = found == Found.RESPONSE and reading.amplitude_uv < hopeless
-    if found == Found.MASKED or drowned:
+    undisturbed = plan.noise_source == "pre" and sight.tail == artefact.NO_TAIL
+    response = found == Found.CANDIDATE and is_response(
+        reading.energy_ratio, response_probability, undisturbed=undisturbed
+    )
+    drowned = response and reading.amplitude_uv < hopeless
+    masked = found == Found.MASKED or (
+        bool(reading.partly_hidden) and not response and found != Found.OUTSIDE
+    )
+    if masked or drowned:
         return Measurement(
             Status.REJECTED,
             reasons=("artefact_overlap" if drowned else "masked_by_artefact",),
@@ -181,17 +189,21 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
             response_probability=response_probability,
             artefact_probability=artefact_probability,
         )
-    if found != Found.RESPONSE:
+    if not response:
         # Activity that starts after the window is somebody's, but not this stimulus's answer.
-        reasons = ("activity_outside_window",) if found == Found.OUTSIDE else ()
-        overlapped = sight.tail == artefact.UNEXPLAINED and sight.tail_uv > reading.upper_uv
+        reasons = (
+            ("activity_outside_window",)
+            if found == Found.OUTSIDE and reading.energy_ratio > 1.0
+            else ()
+        )
+        overlapped = sight.tail == artefact.UNEXPLAINED and sight.tail_uv > reading.missable_uv
         return Measurement(
             Status.NO_RESPONSE,
             reasons=(*reasons, "artefact_overlap") if overlapped else reasons,
             amplitude_uv=0.0,
-            amplitude_raw_uv=reading.raw_uv,
+            amplitude_raw_uv=reading.searched_uv,
             amplitude_lower_uv=0.0,
-            amplitude_upper_uv=reading.upper_uv,
+            amplitude_upper_uv=reading.missable_uv,
             noise_uv=sight.noise_uv,
             noise_source=plan.noise_source,
             response_probability=response_probability,
