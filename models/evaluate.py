@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from models.dataset import BLOCK_SWEEPS
 from models.simulator import Block, simulate_block
 from monitor.load_network import load_network
-from monitor.measure.clean import clean_sweeps
+from monitor.measure.clean import clean
 from monitor.measure.network import Network
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import network_window
@@ -76,7 +76,7 @@ def answer_block(block: Block, network: Network) -> Answered:
     deployed, _ = measure_sweeps(block.sweeps_uv, plan, windows, fraction, network)
     at_ms = setup.last_pulse_ms + network.window_offset_ms
     start = setup.stimulus_index + fraction + at_ms * setup.fs_hz / 1e3
-    cleaned = clean_sweeps(block.sweeps_uv, plan)
+    cleaned = clean(block.sweeps_uv, plan).sweeps_uv
     answers = network(network_window(cleaned, setup.fs_hz, start))
     tkeo = _measured(alone)
     said = answers.response_probability >= THRESHOLDS[0]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.measure.noise import INTERVAL_SD, MAD_TO_SD, READ_SD, TRUE_SD
+from monitor.measure.noise import MAD_TO_SD, READ_SD, TRUE_SD
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.response import Found, Reading, Views, read_sweeps
 
@@ -58,7 +58,6 @@ def test_a_reading_follows_from_its_own_onset_and_end(
     if reads < READ_SD[-1]:
         expected = got.smooth_sd_uv * np.interp(reads, READ_SD, TRUE_SD)
         assert got.amplitude_uv == pytest.approx(expected)
-    assert got.upper_uv - got.amplitude_uv == pytest.approx(INTERVAL_SD * got.smooth_sd_uv)
 
 
 def test_each_way_to_find_nothing_has_its_name() -> None:

@@ -36,7 +36,7 @@ class Cleaned(NamedTuple):
 def clean_sweeps(
     sweeps_uv: FloatArray, plan: SweepPlan, mains_hz: float | None = None
 ) -> FloatArray:
-    """Subtract the mains and the artefact's tail, blank each pulse, set the resting level to 0.
+    """Subtract the mains, blank each pulse, set the resting level to 0: no model of any tail.
 
     Args:
         sweeps_uv: (k, n) in microvolts, finite.
@@ -47,20 +47,26 @@ def clean_sweeps(
         (k, n) float64, a new array. The level of the clean part around the stimulus is 0; nothing
         else is filtered.
     """
-    return clean(sweeps_uv, plan, mains_hz).sweeps_uv
+    return _cleaned(sweeps_uv, plan, mains_hz, False).sweeps_uv
 
 
 def clean(sweeps_uv: FloatArray, plan: SweepPlan, mains_hz: float | None = None) -> Cleaned:
-    """:func:`clean_sweeps`, with what it found."""
+    """What is measured: :func:`clean_sweeps`, and the artefact's tail modelled and subtracted."""
+    return _cleaned(sweeps_uv, plan, mains_hz, True)
+
+
+def _cleaned(
+    sweeps_uv: FloatArray, plan: SweepPlan, mains_hz: float | None, with_tail: bool
+) -> Cleaned:
     out = np.array(sweeps_uv, dtype=np.float64, order="C")
     found = np.zeros((3, out.shape[0]))
     wanted = WHICHEVER if mains_hz is None else mains_hz
-    _clean(out, plan.frame, plan.mains, plan.tail, wanted, found)
+    _clean(out, plan.frame, plan.mains, plan.tail, wanted, with_tail, found)
     return Cleaned(out, *found)
 
 
 @njit(cache=True)
-def _clean(sweeps, frame, mains, tail, mains_hz, found):  # type: ignore[no-untyped-def]
+def _clean(sweeps, frame, mains, tail, mains_hz, with_tail, found):  # type: ignore[no-untyped-def]
     scratch = np.empty(sweeps.shape[1])
     for k in range(sweeps.shape[0]):
         x = sweeps[k]
@@ -70,7 +76,8 @@ def _clean(sweeps, frame, mains, tail, mains_hz, found):  # type: ignore[no-unty
             subtract_mains(x, mains, mains_hz, scratch)
         level = noise.median(x[frame.level_start : frame.noise_stop])
         found[0, k] = noise.resting_sd(x[frame.noise_start : frame.noise_stop], scratch)
-        found[1, k], found[2, k] = artefact.subtract_tail(x, level, found[0, k], tail)
+        if with_tail:
+            found[1, k], found[2, k] = artefact.subtract_tail(x, level, found[0, k], tail)
         artefact.blank(x, frame.blanks, frame.blank_reach)
         for i in range(x.size):
             x[i] -= level

@@ -77,8 +77,8 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
 
     Returns:
         (index of the strongest stretch or -1, its energy in uV RMS, threshold in uV RMS, started
-        inside the masked part). The last is true where the energy was above the threshold from the start
-        and still rose: a response whose onset the artefact hides.
+        inside the masked part). The last is true where the energy was above the threshold from
+        the start and still rose: a response whose onset the artefact hides.
     """
     per_ms = frame.fs_hz / 1e3
     width = energy_width(frame.fs_hz)

@@ -17,8 +17,6 @@ HALVINGS = 40
 #: 20-500 and 20-1500 Hz.
 READ_SD = np.array([4.4, 5.8, 7.0, 8.3, 10.1, 11.95, 16.7, 21.5, 41.1, 100.6])
 TRUE_SD = np.array([0.0, 3.0, 4.5, 6.0, 8.0, 10.0, 15.0, 20.0, 40.0, 100.0])
-#: Half width of the 95 % interval in noise SD: two peaks, each with its own noise.
-INTERVAL_SD = 1.96 * 2.0**0.5
 
 
 @njit(cache=True)

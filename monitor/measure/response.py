@@ -35,10 +35,12 @@ class Reading(NamedTuple):
 
     ``found`` is a :class:`Found`. ``energy_ratio``: the strongest stretch over the detector's
     threshold; ``missable_uv``: the largest peak to peak that it could have missed;
-    ``searched_uv``: the plain peak to peak of all that was searched; ``partly_hidden``: 1 where the
-    artefact covers so much of the window that an absence can't be told. ``onset_sample`` (a fraction counts), ``end_sample`` and ``silent_until`` in
-    samples of the sweep; ``peak_uv``: largest deflection from the resting level; ``smooth_sd_uv``:
-    noise SD behind the amplitude's low-pass.
+    ``searched_uv``: the plain peak to peak of all that was searched; ``partly_hidden``: 1 where
+    the artefact covers so much of the window that an absence can't be told. ``raw_uv``: the plain
+    peak to peak of the response, ``amplitude_uv`` without the noise's share. ``onset_sample`` (a
+    fraction counts), ``end_sample`` and ``silent_until`` in samples of the sweep; ``peak_uv``:
+    largest deflection from the resting level; ``smooth_sd_uv``: noise SD behind the amplitude's
+    low-pass.
     """
 
     found: float
@@ -48,8 +50,6 @@ class Reading(NamedTuple):
     partly_hidden: float
     raw_uv: float
     amplitude_uv: float
-    lower_uv: float
-    upper_uv: float
     onset_sample: float
     end_sample: float
     area_uv_samples: float
@@ -59,8 +59,8 @@ class Reading(NamedTuple):
     silent_until: float
 
 
-(_FOUND, _RATIO, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _LOWER, _UPPER, _ONSET, _END, _AREA, _PHASES, _PEAK, _SD,
- _SILENT) = range(len(Reading._fields))  # fmt: skip
+(_FOUND, _RATIO, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _ONSET, _END, _AREA, _PHASES,
+ _PEAK, _SD, _SILENT) = range(len(Reading._fields))  # fmt: skip
 _NOTHING, _CANDIDATE = float(Found.NOTHING), float(Found.CANDIDATE)
 _MASKED, _OUTSIDE = float(Found.MASKED), float(Found.OUTSIDE)
 
@@ -139,7 +139,9 @@ def _read(views, frame, spans, tkeo_k, taps, table):  # type: ignore[no-untyped-
 
 
 @njit(cache=True)
-def _time(band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps):  # type: ignore[no-untyped-def]
+def _time(  # type: ignore[no-untyped-def]
+    band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps
+):
     """Onset (fractional) and end of the response that holds the stretch from ``best`` on."""
     n = band.size
     per_ms = frame.fs_hz / 1e3
@@ -181,7 +183,7 @@ def _time(band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps):  
 
 @njit(cache=True)
 def _size(row, cleaned, smooth, onset, end, smooth_sd, frame):  # type: ignore[no-untyped-def]
-    """Amplitude with its bounds, area and phases of the response in [onset, end)."""
+    """Amplitude, area and phases of the response in [onset, end)."""
     first = max(0, int(onset))
     level_from = max(0, first - int(5.0 * frame.fs_hz / 1e3))
     level = noise.median(smooth[level_from : first + 1])
@@ -196,8 +198,6 @@ def _size(row, cleaned, smooth, onset, end, smooth_sd, frame):  # type: ignore[n
     row[_FOUND] = _CANDIDATE if amplitude > 0.0 else _NOTHING
     row[_RAW] = np.ptp(cleaned[first:end])
     row[_AMPLITUDE] = amplitude
-    row[_LOWER] = max(0.0, amplitude - noise.INTERVAL_SD * smooth_sd)
-    row[_UPPER] = amplitude + noise.INTERVAL_SD * smooth_sd
     row[_ONSET] = onset
     row[_END] = float(end - 1)
     row[_AREA] = area

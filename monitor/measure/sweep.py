@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from math import isnan
 from typing import NamedTuple
 
 import numpy as np
 
 from monitor.measure import artefact
+from monitor.measure.amplitude import combine
 from monitor.measure.clean import Cleaned, clean
 from monitor.measure.decide import is_response
 from monitor.measure.fault import faults_of
@@ -125,6 +127,7 @@ class _Answer:
     duration_ms: float
     artefact_probability: float
     response_probability: float
+    amplitude_log_sd: float | None
 
 
 class _Sight(NamedTuple):
@@ -160,7 +163,10 @@ def _answers(output: NetworkOutput) -> Iterator[_Answer]:
         output.artefact_probability,
         output.response_probability,
     )
-    return (_Answer(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
+    # None where the file does not state it.
+    log_sd: FloatArray | None = getattr(output, "amplitude_log_sd", None)
+    spread = repeat(None, len(output.amplitude_uv)) if log_sd is None else log_sd.tolist()
+    return (_Answer(*row) for row in zip(*(c.tolist() for c in columns), spread, strict=True))
 
 
 def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: float) -> Measurement:
@@ -218,16 +224,26 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
     if answer:
         network_ms = answer.onset_from_last_ms + plan.last_pulse_ms
         onset_ms, onset_uncertain = reconcile_onset(tkeo_ms, network_ms, snr)
-    reasons = ("low_snr",) if snr is not None and snr < LOW_SNR else ()
+    amplitude = combine(
+        reading.amplitude_uv,
+        reading.smooth_sd_uv,
+        answer.amplitude_uv if answer else None,
+        answer.amplitude_log_sd if answer else None,
+    )
+    doubts = ["low_snr"] if snr is not None and snr < LOW_SNR else []
+    if overlapped:
+        doubts.append("artefact_overlap")
+    if not amplitude.agreed:
+        doubts.append("amplitude_disagreement")
     phases = int(reading.phases)
     silent_until = reading.silent_until
     return Measurement(
         Status.RESPONSE,
-        reasons=(*reasons, "artefact_overlap") if overlapped else reasons,
-        amplitude_uv=reading.amplitude_uv,
+        reasons=tuple(doubts),
+        amplitude_uv=amplitude.uv,
         amplitude_raw_uv=reading.raw_uv,
-        amplitude_lower_uv=reading.lower_uv,
-        amplitude_upper_uv=reading.upper_uv,
+        amplitude_lower_uv=amplitude.lower_uv,
+        amplitude_upper_uv=amplitude.upper_uv,
         onset_ms=onset_ms,
         onset_from_last_ms=None if onset_ms is None else onset_ms - plan.last_pulse_ms,
         duration_ms=(reading.end_sample - reading.onset_sample) * ms,
@@ -244,7 +260,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         amplitude_network_uv=answer.amplitude_uv if answer else None,
         duration_network_ms=answer.duration_ms if answer else None,
         onset_uncertain=onset_uncertain,
-        amplitude_uncertain=overlapped,
+        amplitude_uncertain=overlapped or not amplitude.agreed,
         silent_period_ms=(
             None if isnan(silent_until) else (silent_until - reading.onset_sample) * ms
         ),
