@@ -3,8 +3,9 @@
 The amplitude read off the sweep is exact where the response stands clear of the noise; the
 network's degrades slowly where it does not. Both have a stated uncertainty on a logarithmic scale,
 and the weight of each is the inverse of its variance: at an SNR of 4 the network counts for most,
-at 20 for next to nothing. A network that states no uncertainty is not used. Where the two differ by more than both uncertainties allow, one of them is wrong:
-the amplitude is what was read, and is marked.
+at 20 for next to nothing. A network that states no uncertainty is not used. Where the two differ
+by more than both uncertainties allow, one of them is wrong: the amplitude is what was read, and is
+marked.
 """
 
 from __future__ import annotations
