@@ -89,7 +89,7 @@ def measure_sweeps(
     readings = read_sweeps(
         Views(cleaned.sweeps_uv, smooth, band),
         plan.frame,
-        _spans(plan, [windows[index] for index in good]),
+        window_spans(plan, [windows[index] for index in good]),
         options.tkeo_k,
     )
     sights = _sights(cleaned, plan, stimulus_fraction, network)
@@ -104,7 +104,7 @@ _REJECTED = {
 }
 
 
-def _spans(
+def window_spans(
     plan: SweepPlan, windows: Sequence[OnsetWindow]
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """Onset windows (k, 2), [start, stop) in samples; computed once for each that is new."""
