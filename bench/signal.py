@@ -35,7 +35,7 @@ from monitor.measure.network import Network  # noqa: E402
 from monitor.measure.plan import SweepPlan, plan_sweeps  # noqa: E402
 from monitor.measure.response import Found, Views, read_sweeps  # noqa: E402
 from monitor.measure.sweep import measure_sweeps, window_spans  # noqa: E402
-from monitor.measure.windows import UNKNOWN_WINDOW, OnsetWindow  # noqa: E402
+from monitor.measure.windows import OnsetWindow, any_window  # noqa: E402
 from monitor.types import FloatArray, Measurement, Status  # noqa: E402
 
 SEED = 2026
@@ -59,7 +59,7 @@ class Case:
 
 
 def window_of(block: Block) -> OnsetWindow:
-    return OnsetWindow(UNKNOWN_WINDOW.min_ms, UNKNOWN_WINDOW.max_ms + block.setup.last_pulse_ms)
+    return any_window(block.setup.last_pulse_ms)
 
 
 def plan_of(block: Block) -> SweepPlan:

@@ -13,8 +13,8 @@ from math import log
 
 #: Weights of the log energy ratio and of the network's log odds; their sum must pass the threshold.
 ENERGY_WEIGHT = 2.0
-NETWORK_WEIGHT = 0.5
-EVIDENCE = 0.8
+NETWORK_WEIGHT = 0.3
+EVIDENCE = 0.25
 #: Energy so many times its threshold is a response whatever the network says.
 SURE_RATIO = 2.0
 #: Log odds beyond those of this probability and its complement say no more.
