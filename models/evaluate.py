@@ -29,7 +29,7 @@ from monitor.measure.network import Network
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import network_window
 from monitor.measure.sweep import measure_sweeps
-from monitor.measure.windows import UNKNOWN_WINDOW, OnsetWindow
+from monitor.measure.windows import any_window
 from monitor.types import Measurement, Status
 
 FloatArray = NDArray[np.float64]
@@ -69,7 +69,7 @@ def answer_block(block: Block, network: Network) -> Answered:
     setup, truth = block.setup, block.truth
     plan = plan_sweeps(setup.fs_hz, setup.n_samples, setup.stimulus_index, setup.pulses_ms)
     # Any muscle: the window that the monitor takes where it knows no better.
-    window = OnsetWindow(UNKNOWN_WINDOW.min_ms, UNKNOWN_WINDOW.max_ms + setup.last_pulse_ms)
+    window = any_window(setup.last_pulse_ms)
     windows = [window] * block.sweeps_uv.shape[0]
     fraction = setup.stimulus_fraction
     alone, _ = measure_sweeps(block.sweeps_uv, plan, windows, fraction)
