@@ -52,15 +52,18 @@ def threshold_sd(noise_ms, window_ms):  # type: ignore[no-untyped-def]
 def running_rms(band_uv, width):  # type: ignore[no-untyped-def]
     """RMS of ``band_uv`` (n,) over ``width`` samples; item i of (n - width + 1,) starts at i."""
     n = band_uv.size - width + 1
+    squares = band_uv * band_uv
     out = np.empty(n)
     total = 0.0
     for i in range(width):
-        total += band_uv[i] * band_uv[i]
+        total += squares[i]
+    out[0] = total
+    for i in range(1, n):
+        total += squares[i + width - 1] - squares[i - 1]
+        out[i] = total
+    # In a loop of its own: roots of several samples are taken at once.
     for i in range(n):
-        out[i] = np.sqrt(max(total, 0.0) / width)
-        if i + 1 < n:
-            entering, leaving = band_uv[i + width], band_uv[i]
-            total += entering * entering - leaving * leaving
+        out[i] = np.sqrt(max(out[i], 0.0) / width)
     return out
 
 
