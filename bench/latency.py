@@ -110,7 +110,12 @@ def core(n: int) -> None:
     print("\n1. core, in this process\n" + header())
     print(row("sweep: artefact and mains", timed(lambda: clean_sweeps(x, plan), n)))
     print(row("sweep: band-pass and low-pass, zero phase", timed(filters, n)))
-    print(row("sweep: Hilbert envelope", timed(lambda: envelope.hilbert_envelope(band), n)))
+    taps = envelope.hilbert_taps(FS_HZ)
+
+    def hull() -> None:
+        envelope.hilbert_envelope(band[0], INDEX + 120, INDEX + 620, taps)
+
+    print(row("sweep: Hilbert envelope, 100 ms", timed(hull, n)))
     print(row("sweep: energy detector", timed(lambda: detect.running_rms(band[0], width), n)))
     print(row("sweep: TKEO onset", timed(onset, n)))
     print(row("   peer: TKEO onset in numpy", timed(lambda: numpy_tkeo_onset(band[0]), n)))

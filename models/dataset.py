@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.simulator import ARTEFACT_TYPES, BLOCK_SWEEPS, Block, simulate_block
+from monitor.measure.clean import clean
+from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import NETWORK_SAMPLES, network_window
 
 Float32Array = NDArray[np.float32]
@@ -45,7 +47,8 @@ def block_windows(block: Block) -> Float32Array:
     setup = block.setup
     at_ms = setup.last_pulse_ms + WINDOW_OFFSET_MS
     start = setup.stimulus_index + setup.stimulus_fraction + at_ms * setup.fs_hz / 1e3
-    return network_window(block.cleaned_uv, setup.fs_hz, start)
+    plan = plan_sweeps(setup.fs_hz, setup.n_samples, setup.stimulus_index, setup.pulses_ms)
+    return network_window(clean(block.sweeps_uv, plan).sweeps_uv, setup.fs_hz, start)
 
 
 def simulate_windows(seed: int, split: str, count: int) -> WindowSet:

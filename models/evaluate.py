@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 
 from models.simulator import BLOCK_SWEEPS, Block, Truth, simulate_block
 from monitor.load_network import load_network
+from monitor.measure.clean import clean
 from monitor.measure.network import ARTEFACT_TYPES, Network, NetworkOutput
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import network_window
 from monitor.measure.sweep import measure_sweeps
-from monitor.measure.windows import UNKNOWN_WINDOW, OnsetWindow
+from monitor.measure.windows import any_window
 from monitor.types import Measurement, Status
 
 FloatArray = NDArray[np.float64]
@@ -108,14 +109,15 @@ def answer_block(block: Block, network: Network) -> Answered:
     setup, truth = block.setup, block.truth
     plan = plan_sweeps(setup.fs_hz, setup.n_samples, setup.stimulus_index, setup.pulses_ms)
     # Any muscle: the window that the monitor takes where it knows no better.
-    window = OnsetWindow(UNKNOWN_WINDOW.min_ms, UNKNOWN_WINDOW.max_ms + setup.last_pulse_ms)
+    window = any_window(setup.last_pulse_ms)
     windows = [window] * block.sweeps_uv.shape[0]
     fraction = setup.stimulus_fraction
     alone, _ = measure_sweeps(block.sweeps_uv, plan, windows, fraction)
     deployed, _ = measure_sweeps(block.sweeps_uv, plan, windows, fraction, network)
     at_ms = setup.last_pulse_ms + network.window_offset_ms
     start = setup.stimulus_index + fraction + at_ms * setup.fs_hz / 1e3
-    answers = network(network_window(block.cleaned_uv, setup.fs_hz, start))
+    cleaned = clean(block.sweeps_uv, plan).sweeps_uv
+    answers = network(network_window(cleaned, setup.fs_hz, start))
     tkeo = _measured(alone)
     said = answers.response_probability >= THRESHOLDS[0]
     return Answered(

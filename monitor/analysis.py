@@ -12,7 +12,7 @@ from monitor.load_network import load_network
 from monitor.measure.network import Network
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.sweep import MIN_FS_HZ, MeasureOptions, measure_sweeps
-from monitor.measure.windows import UNKNOWN_WINDOW, OnsetWindow
+from monitor.measure.windows import any_window
 from monitor.types import Measurement
 
 
@@ -58,7 +58,7 @@ def analyse(
     if after_ms < 20.0:
         raise ValueError(f"{after_ms:.1f} ms after the last pulse: at least 20 ms are needed")
     plan = plan_sweeps(float(fs_hz), sweeps.shape[1], int(stimulus_index), pulses)
-    window = OnsetWindow(UNKNOWN_WINDOW.min_ms, UNKNOWN_WINDOW.max_ms + pulses[-1])
+    window = any_window(pulses[-1])
     measurements, _ = measure_sweeps(
         sweeps,
         plan,

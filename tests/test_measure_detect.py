@@ -71,21 +71,22 @@ def test_a_short_sample_of_noise_asks_for_more() -> None:
     assert threshold_sd(100.0, 80.0) > threshold_sd(100.0, 20.0)
 
 
-def band_of(envelope_uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A 200 Hz tone under this envelope at 5 kHz, and its running energy."""
-    band = envelope_uv * np.sqrt(2) * np.sin(2 * np.pi * 200 * np.arange(envelope_uv.size) / 5000)
-    return band, running_rms(band, 30)
+FRAME = plan_sweeps(5000.0, 1000, 500).frame
+
+
+def band_of(envelope_uv: np.ndarray) -> np.ndarray:
+    """A 200 Hz tone under this envelope at 5 kHz."""
+    return envelope_uv * np.sqrt(2) * np.sin(2 * np.pi * 200 * np.arange(envelope_uv.size) / 5000)
 
 
 def test_a_decaying_tail_is_passed_over_and_a_hidden_onset_is_said() -> None:
-    fs_hz = 5000.0
     envelope = np.full(1000, 1.0)
     envelope[500:560] = np.linspace(20, 1, 60)  # the artefact's tail
     envelope[700:740] = 9.0  # the response
-    best, _, masked = find_burst(*band_of(envelope), 500, 950, 0, 480, 1.0, fs_hz)
+    best, _, _, masked = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
     assert (680 <= best < 740, masked) == (True, False)
     envelope[500:560] = np.concatenate([np.linspace(12, 20, 40), np.linspace(20, 1, 20)])
-    _, _, masked = find_burst(*band_of(envelope), 500, 950, 0, 480, 1.0, fs_hz)
+    _, _, _, masked = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
     assert masked
 
 
@@ -93,5 +94,5 @@ def test_a_response_soon_after_the_artefact_is_not_hidden() -> None:
     """The 6 ms from the artefact's end already hold part of it; its first millisecond does not."""
     envelope = np.full(1000, 1.0)
     envelope[512:570] = 20.0
-    best, _, masked = find_burst(*band_of(envelope), 500, 950, 0, 480, 1.0, 5000.0)
+    best, _, _, masked = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
     assert (best > 500, masked) == (True, False)

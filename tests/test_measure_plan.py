@@ -31,21 +31,25 @@ def test_ranges_lie_inside_the_sweep_and_in_order(
         assert any(start <= at and at + 1 < stop for start, stop in plan.blanks)
     start, stop = plan.noise
     assert 0 <= start < stop <= n
-    assert np.all((plan.clean < index) | (plan.clean > index))
+    assert plan.mains.before <= index < plan.mains.after
     if plan.noise_source == "pre":
         assert stop <= index
-    for fit in plan.mains:
-        assert np.all(np.isfinite(fit.project))
+    clean = plan.mains.before + n - plan.mains.after
+    for basis in (plan.mains.drift, *plan.mains.basis):
+        assert basis.shape[1] == clean
+        np.testing.assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-6)
+    for basis in plan.mains.basis:
+        np.testing.assert_allclose(basis @ plan.mains.drift.T, 0.0, atol=1e-6)
 
 
 def test_without_a_rest_before_the_stimulus_noise_comes_from_the_end() -> None:
     plan = plan_sweeps(22000.0, 2200, 0)
     assert plan.noise_source == "tail"
     assert plan.noise[0] >= int(0.08 * 22000)
-    assert plan.mains == ()  # 20 ms of mains would be a guess
+    assert plan.mains.hz.size == 0  # 20 ms of mains would be a guess
 
 
 @pytest.mark.parametrize("pre_ms", [50, 100])
 def test_both_mains_frequencies_are_on_offer(pre_ms: int) -> None:
     n = int((pre_ms + 150) * 5)
-    assert [fit.mains_hz for fit in plan_sweeps(5000.0, n, pre_ms * 5).mains] == [50.0, 60.0]
+    assert plan_sweeps(5000.0, n, pre_ms * 5).mains.hz.tolist() == [50.0, 60.0]

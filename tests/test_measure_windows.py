@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from monitor.config import MuscleSection
-from monitor.measure.windows import MUSCLE_GROUPS, UNKNOWN_WINDOW, OnsetWindow, onset_window
+from monitor.measure.windows import (
+    MUSCLE_GROUPS,
+    UNKNOWN_WINDOW,
+    OnsetWindow,
+    any_window,
+    onset_window,
+)
 from monitor.types import Channel
 
 #: (muscle, usual onset in ms after the pulse that elicits it): DOMAIN figures.
@@ -26,6 +32,11 @@ def test_a_train_widens_the_table_and_the_file_wins() -> None:
     )
     own = MuscleSection(min_onset_ms=18.0, max_onset_ms=33.0)
     assert onset_window(channel, own, train_ms=16.0) == OnsetWindow(18.0, 33.0)
+
+
+def test_of_an_unknown_muscle_the_window_is_the_same_by_either_way() -> None:
+    assert any_window(24.0) == onset_window(Channel("x", ""), None, train_ms=24.0)
+    assert any_window() == UNKNOWN_WINDOW
 
 
 def test_unknown_muscle_may_be_any() -> None:

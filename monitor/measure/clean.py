@@ -1,4 +1,4 @@
-"""Take the stimulus artefact and the mains out of sweeps, before any filter sees them.
+"""Take the mains and the stimulus artefact out of sweeps, before any filter sees them.
 
 The order matters: a filter smears an artefact of millivolts over the response, and a mains fit
 that sees artefact or response takes part of them for mains (on a real recording with 120 uV of
@@ -7,16 +7,36 @@ hum: 14.8 uV of noise left with a fit over everything, under 2 uV with the respo
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from monitor.measure.plan import MainsFit, SweepPlan
+import numpy as np
+from numba import njit
+
+from monitor.measure import artefact, noise
+from monitor.measure.plan import SweepPlan
 from monitor.types import FloatArray
+
+#: In place of a mains frequency.
+WHICHEVER = -1.0
+
+
+class Cleaned(NamedTuple):
+    """Sweeps (k, n) float64 as measured, and what was found on the way, each (k,).
+
+    ``noise_uv``: SD of the noise. ``tail``: ``artefact.NO_TAIL``, ``SUBTRACTED`` or
+    ``UNEXPLAINED``; ``tail_uv``: its size at the end of the blanking.
+    """
+
+    sweeps_uv: FloatArray
+    noise_uv: FloatArray
+    tail: FloatArray
+    tail_uv: FloatArray
 
 
 def clean_sweeps(
     sweeps_uv: FloatArray, plan: SweepPlan, mains_hz: float | None = None
 ) -> FloatArray:
-    """Subtract the mains, blank each pulse's artefact and set the resting level to 0.
+    """Subtract the mains, blank each pulse, set the resting level to 0: no model of any tail.
 
     Args:
         sweeps_uv: (k, n) in microvolts, finite.
@@ -27,52 +47,96 @@ def clean_sweeps(
         (k, n) float64, a new array. The level of the clean part around the stimulus is 0; nothing
         else is filtered.
     """
+    return _cleaned(sweeps_uv, plan, mains_hz, False).sweeps_uv
+
+
+def clean(sweeps_uv: FloatArray, plan: SweepPlan, mains_hz: float | None = None) -> Cleaned:
+    """What is measured: :func:`clean_sweeps`, and the artefact's tail modelled and subtracted."""
+    return _cleaned(sweeps_uv, plan, mains_hz, True)
+
+
+def _cleaned(
+    sweeps_uv: FloatArray, plan: SweepPlan, mains_hz: float | None, with_tail: bool
+) -> Cleaned:
     out = np.array(sweeps_uv, dtype=np.float64, order="C")
-    # The mains first: a straight line drawn through hum would leave its mirror image once the hum
-    # is subtracted. The fit does not see the artefact, so nothing is lost by the order.
-    if mains_hz != 0.0:
-        _subtract_mains(out, plan, mains_hz)
-    blank_artefacts(out, plan)
-    start, stop = plan.noise
-    level_start = max(start, stop - int(0.05 * plan.fs_hz)) if plan.noise_source == "pre" else start
-    out -= np.median(out[:, level_start:stop], axis=1, keepdims=True)
-    return out
+    found = np.zeros((3, out.shape[0]))
+    wanted = WHICHEVER if mains_hz is None else mains_hz
+    _clean(out, plan.frame, plan.mains, plan.tail, wanted, with_tail, found)
+    return Cleaned(out, *found)
 
 
-def blank_artefacts(sweeps_uv: FloatArray, plan: SweepPlan) -> None:
-    """Replace each pulse's artefact by a straight line between its edges, in place."""
-    reach = max(1, int(0.4e-3 * plan.fs_hz))
-    n = plan.n_samples
-    for start, stop in plan.blanks:
-        after = sweeps_uv[:, stop : min(n, stop + reach)]
-        before = sweeps_uv[:, max(0, start - reach) : start]
-        if after.shape[1] == 0 and before.shape[1] == 0:
-            continue
-        right = after.mean(axis=1) if after.shape[1] else before.mean(axis=1)
-        left = before.mean(axis=1) if before.shape[1] else right
-        slope = np.linspace(0.0, 1.0, stop - start)
-        sweeps_uv[:, start:stop] = left[:, None] + (right - left)[:, None] * slope
+@njit(cache=True)
+def _clean(sweeps, frame, mains, tail, mains_hz, with_tail, found):  # type: ignore[no-untyped-def]
+    scratch = np.empty(sweeps.shape[1])
+    for k in range(sweeps.shape[0]):
+        x = sweeps[k]
+        # The mains first: a straight line drawn through hum would leave its mirror image once the
+        # hum is subtracted. The fit does not see the artefact, so nothing is lost by the order.
+        if mains_hz != 0.0:
+            subtract_mains(x, mains, mains_hz, scratch)
+        level = noise.median(x[frame.level_start : frame.noise_stop])
+        found[0, k] = noise.resting_sd(x[frame.noise_start : frame.noise_stop], scratch)
+        if with_tail:
+            found[1, k], found[2, k] = artefact.subtract_tail(x, level, found[0, k], tail)
+        artefact.blank(x, frame.blanks, frame.blank_reach)
+        for i in range(x.size):
+            x[i] -= level
 
 
-def _subtract_mains(sweeps_uv: FloatArray, plan: SweepPlan, mains_hz: float | None) -> None:
-    fits = [fit for fit in plan.mains if mains_hz is None or fit.mains_hz == mains_hz]
-    if not fits:
-        return
-    observed = sweeps_uv[:, plan.clean]
+@njit(cache=True, fastmath=True)
+def subtract_mains(x, mains, mains_hz, scratch):  # type: ignore[no-untyped-def]
+    """Fit drift and a mains frequency with its harmonics to the clean part; take the mains off.
+
+    The bases are orthonormal, so a sum of squared coefficients is the energy that they explain and
+    no residual has to be formed.
+
+    Args:
+        x: (n,), changed in place.
+        mains: see ``plan.MainsFits``.
+        mains_hz: the frequency to take off, or ``WHICHEVER`` explains more, if it is there at all.
+        scratch: (n,), overwritten.
+    """
+    before, after, n = mains.before, mains.after, x.size
+    count = before + n - after
+    # About its own level: squares of an electrode's offset would drown those of the hum.
+    level = 0.0
+    for i in range(before):
+        level += x[i]
+    for i in range(after, n):
+        level += x[i]
+    level /= max(count, 1)
+    rest = scratch[:count]
+    for i in range(before):
+        rest[i] = x[i] - level
+    for i in range(n - after):
+        rest[before + i] = x[after + i] - level
     # What is left once drift is explained is what the mains has to explain.
-    resting = observed - (observed @ plan.drift_project.T) @ plan.drift_basis
-    variance = np.einsum("ij,ij->i", resting, resting)
-    best: list[tuple[FloatArray, FloatArray, MainsFit]] = []
-    for fit in fits:
-        coefficients = observed @ fit.project.T
-        left = observed - coefficients @ fit.basis
-        best.append((coefficients, np.einsum("ij,ij->i", left, left), fit))
-    remains = np.stack([left for _, left, _ in best])
-    choice = np.argmin(remains, axis=0)
-    drift_terms = plan.drift_basis.shape[0]
-    for index, (coefficients, left, fit) in enumerate(best):
-        take = choice == index
-        if mains_hz is None:
-            take &= left < (1.0 - fit.min_share) * variance
-        if take.any():
-            sweeps_uv[take] -= coefficients[take][:, drift_terms:] @ fit.waves
+    resting = _dot(rest, rest)
+    for p in range(mains.drift.shape[0]):
+        resting -= _dot(mains.drift[p], rest) ** 2
+    best, chosen = -1.0, -1
+    terms = mains.basis.shape[1]
+    coefficients = np.zeros((mains.hz.size, terms))
+    for f in range(mains.hz.size):
+        if mains.hz[f] != mains_hz and mains_hz != WHICHEVER:
+            continue
+        explained = 0.0
+        for p in range(terms):
+            coefficients[f, p] = _dot(mains.basis[f, p], rest)
+            explained += coefficients[f, p] ** 2
+        if explained > best:
+            best, chosen = explained, f
+    if chosen < 0 or (mains_hz == WHICHEVER and best <= mains.min_share * resting):
+        return
+    for p in range(terms):
+        a, wave = coefficients[chosen, p], mains.waves[chosen, p]
+        for i in range(n):
+            x[i] -= a * wave[i]
+
+
+@njit(cache=True, fastmath=True)
+def _dot(a, b):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total

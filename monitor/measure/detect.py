@@ -28,12 +28,17 @@ OVER_NOISE_BURST = np.array([1.35, 1.75])
 #: An energy that falls from the very start of the search, peaking within this time, is the
 #: artefact's tail; it is passed over until it has been under the threshold once.
 TAIL_MS = 2.0
+#: A search that starts later than this after the blanking starts beyond the artefact's tail.
+TAIL_REACH_MS = 3.0
 #: An energy that rises from the start of the search began in the masked part where the first
 #: millisecond already has this share of its peak; less is the filter's foot before a response.
 HIDDEN_SHARE = 0.35
 EDGE_MS = 1.0
 
 PAPER_GATE_SNR = 3.0
+
+#: Under this share of the threshold nothing is looked at further.
+CANDIDATE_RATIO = 0.6
 
 
 @njit(cache=True)
@@ -47,68 +52,78 @@ def threshold_sd(noise_ms, window_ms):  # type: ignore[no-untyped-def]
 def running_rms(band_uv, width):  # type: ignore[no-untyped-def]
     """RMS of ``band_uv`` (n,) over ``width`` samples; item i of (n - width + 1,) starts at i."""
     n = band_uv.size - width + 1
+    squares = band_uv * band_uv
     out = np.empty(n)
     total = 0.0
     for i in range(width):
-        total += band_uv[i] * band_uv[i]
+        total += squares[i]
+    out[0] = total
+    for i in range(1, n):
+        total += squares[i + width - 1] - squares[i - 1]
+        out[i] = total
+    # In a loop of its own: roots of several samples are taken at once.
     for i in range(n):
-        out[i] = np.sqrt(max(total, 0.0) / width)
-        if i + 1 < n:
-            entering, leaving = band_uv[i + width], band_uv[i]
-            total += entering * entering - leaving * leaving
+        out[i] = np.sqrt(max(out[i], 0.0) / width)
     return out
 
 
 @njit(cache=True)
-def find_burst(  # type: ignore[no-untyped-def]
-    band_uv, energy_uv, start, stop, noise_start, noise_stop, noise_sd_uv, fs_hz
-):
+def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-untyped-def]
     """Strongest stretch of energy in [start, stop) that noise does not explain.
 
     Args:
         band_uv: the sweep in the detection band.
-        energy_uv: its :func:`running_rms` over ``ENERGY_MS``.
-        start, stop: where a response's energy may begin, in samples.
-        noise_start, noise_stop: where the noise was estimated.
-        noise_sd_uv: its robust SD in the detection band.
-        fs_hz: sampling rate.
+        start, stop: where a response's energy may begin, in samples; ``stop`` leaves room for
+            ``ENERGY_MS`` before the sweep's end.
+        noise_sd_uv: robust SD of the noise in the detection band.
+        frame: ``plan.Frame``: where the noise was estimated.
 
     Returns:
-        (index of the strongest stretch or -1, threshold in uV, started inside the masked part).
-        The last is true where the energy was above the threshold from the start and still rose:
-        a response whose onset the artefact hides.
+        (index of the strongest stretch or -1, its energy in uV RMS, threshold in uV RMS, started
+        inside the masked part). The last is true where the energy was above the threshold from
+        the start and still rose: a response whose onset the artefact hides.
     """
-    width = int(ENERGY_MS * fs_hz / 1e3)
-    stop = min(stop, energy_uv.size)
-    noise_stop = min(noise_stop - width, energy_uv.size)
+    per_ms = frame.fs_hz / 1e3
+    width = energy_width(frame.fs_hz)
     if stop <= start:
-        return -1, 0.0, False
+        return -1, 0.0, 0.0, False
     noise_peak = 0.0
-    for i in range(noise_start, noise_stop):
-        noise_peak = max(noise_peak, energy_uv[i])
-    noise_ms = (noise_stop + width - noise_start) * 1e3 / fs_hz
-    limit = noise_sd_uv * threshold_sd(noise_ms, (stop - start) * 1e3 / fs_hz)
+    if frame.noise_stop - frame.noise_start > width:
+        # The last stretch that fits is left out, as it was when the thresholds were measured.
+        steady = running_rms(band_uv[frame.noise_start : frame.noise_stop - 1], width)
+        noise_peak = steady.max()
+    noise_ms = (frame.noise_stop - frame.noise_start) / per_ms
+    limit = noise_sd_uv * threshold_sd(noise_ms, (stop - start) / per_ms)
     if noise_sd_uv > 0.0:
         over = np.interp(noise_peak / noise_sd_uv, NOISE_BURST_SD, OVER_NOISE_BURST)
         limit = max(limit, over * noise_peak)
+    energy = running_rms(band_uv[start : stop + width - 1], width)
     masked = False
-    first = start
-    if energy_uv[start] > limit:
-        peak = start
-        first = stop
-        for i in range(start, stop):
-            if energy_uv[i] <= limit:
+    first = 0
+    if energy[0] > limit and start - frame.search_start <= TAIL_REACH_MS * per_ms:
+        peak = 0
+        first = energy.size
+        for i in range(energy.size):
+            if energy[i] <= limit:
                 first = i
                 break
-            if energy_uv[i] > energy_uv[peak]:
+            if energy[i] > energy[peak]:
                 peak = i
-        if peak - start > TAIL_MS * fs_hz / 1e3:
-            edge = band_uv[start : start + max(3, int(EDGE_MS * fs_hz / 1e3))]
+        if peak > TAIL_MS * per_ms:
+            edge = band_uv[start : start + max(3, int(EDGE_MS * per_ms))]
             edge_uv = np.sqrt(np.mean(edge * edge))
-            masked = edge_uv > max(limit, HIDDEN_SHARE * energy_uv[peak])
-            first = start
+            masked = edge_uv > max(limit, HIDDEN_SHARE * energy[peak])
+            first = 0
     best = -1
-    for i in range(first, stop):
-        if energy_uv[i] > limit and (best < 0 or energy_uv[i] > energy_uv[best]):
-            best = i
-    return best, limit, masked
+    largest = 0.0
+    for i in range(first, energy.size):
+        if energy[i] > largest:
+            largest = energy[i]
+            best = start + i
+    return best, largest, limit, masked
+
+
+@njit(cache=True)
+def energy_width(fs_hz):  # type: ignore[no-untyped-def]
+    """``ENERGY_MS`` in samples."""
+    return max(2, int(ENERGY_MS * fs_hz / 1e3))

@@ -8,25 +8,74 @@ from numba import njit
 #: Median absolute deviation -> standard deviation, for a normal distribution.
 MAD_TO_SD = 1.4826
 
+#: Of the range of values, until a median is closed in; ties need them all.
+HALVINGS = 40
+
 #: What a peak-to-peak amplitude reads, in noise SD (the first row), where the truth is the second:
 #: the excess falls from that of noise alone (4.4 SD) as the response's own peaks begin to decide
 #: where the extremes lie. Medians over simulated responses of 10-30 ms and 2-4 phases in noise of
-#: 20-500 and 20-1500 Hz.
+#: 20-500 and 20-1500 Hz, raised a little for what the noise hides of a response's late parts.
 READ_SD = np.array([4.4, 5.8, 7.0, 8.3, 10.1, 11.95, 16.7, 21.5, 41.1, 100.6])
-TRUE_SD = np.array([0.0, 3.0, 4.5, 6.0, 8.0, 10.0, 15.0, 20.0, 40.0, 100.0])
-#: Half width of the 95 % interval in noise SD: two peaks, each with its own noise.
-INTERVAL_SD = 1.96 * 2.0**0.5
+TRUE_SD = np.array([0.0, 3.0, 4.5, 6.1, 8.25, 10.3, 15.6, 20.6, 40.5, 100.3])
 
 
 @njit(cache=True)
-def robust_sd(values):  # type: ignore[no-untyped-def]
+def median(values):  # type: ignore[no-untyped-def]
+    """Median of ``values`` (n,).
+
+    Its place is closed in by halving, each time counting how many lie below. Sorting or selecting
+    branches on every sample, which noise makes unpredictable; counting doesn't, and takes a fifth
+    of the time.
+    """
+    n = values.size
+    low, high = values[0], values[0]
+    for i in range(n):
+        low = min(low, values[i])
+        high = max(high, values[i])
+    if low == high:
+        return low
+    top = high
+    # Below every value, so that the smallest can be the answer too.
+    low -= 1e-3 * (high - low)
+    half = n // 2
+    middle = low
+    below = -1
+    for _ in range(HALVINGS):
+        middle = low + 0.5 * (high - low)
+        below = 0
+        for i in range(n):
+            below += 1 if values[i] <= middle else 0
+        if below == half:
+            break
+        if below > half:
+            high = middle
+        else:
+            low = middle
+    # Equal values in the middle can't be counted apart: they are what is left above ``low``.
+    over = top
+    edge = middle if below == half else low
+    for i in range(n):
+        value = values[i]
+        over = min(over, value if value > edge else top)
+    if below != half or n % 2 == 1:
+        return over
+    under = -np.inf
+    for i in range(n):
+        under = max(under, values[i] if values[i] <= edge else -np.inf)
+    return 0.5 * (under + over)
+
+
+@njit(cache=True)
+def robust_sd(values, scratch):  # type: ignore[no-untyped-def]
     """SD of ``values`` (n,) from their median absolute deviation: a few spikes don't count."""
-    middle = np.median(values)
-    return MAD_TO_SD * np.median(np.abs(values - middle))
+    middle = median(values)
+    for i in range(values.size):
+        scratch[i] = abs(values[i] - middle)
+    return MAD_TO_SD * median(scratch[: values.size])
 
 
 @njit(cache=True)
-def resting_sd(values):  # type: ignore[no-untyped-def]
+def resting_sd(values, scratch):  # type: ignore[no-untyped-def]
     """Robust SD of ``values`` (n,) about their own straight line: a slow drift is no noise."""
     n = values.size
     middle = (n - 1) / 2.0
@@ -37,7 +86,7 @@ def resting_sd(values):  # type: ignore[no-untyped-def]
     flat = np.empty(n)
     for i in range(n):
         flat[i] = values[i] - slope * (i - middle)
-    return robust_sd(flat)
+    return robust_sd(flat, scratch)
 
 
 @njit(cache=True)

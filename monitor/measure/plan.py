@@ -5,15 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, floor
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from monitor.measure.artefact import TailFits, plan_tail
 from monitor.types import FloatArray
+
+IntArray = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 #: A response is over by then (late polyphasic parts of leg muscles reach 60 ms, foot 80): what lies
 #: outside serves as the sample of mains and drift. From the last pulse.
 RESPONSE_END_MS = 80.0
+#: Low edge of the detection band. A sweep whose noise is known from its last 20 ms alone says
+#: nothing of slower activity, so none of it counts as a response there.
+DETECTION_LOW_HZ = 30.0
+DETECTION_LOW_HZ_TAIL = 30.0
+#: The resting level is the median of so much before the stimulus.
+LEVEL_MS = 50.0
+#: Samples beyond a blank whose mean is the end of the line drawn through it.
+BLANK_REACH_MS = 0.4
 #: Kept clear of the stimulus, before it.
 GUARD_MS = 1.0
 #: Noise is estimated on at most this much, the part next to the stimulus.
@@ -35,29 +46,45 @@ MAINS_HARMONICS = 7
 MAINS_CHOICES_HZ = (50.0, 60.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MainsFit:
-    """Least-squares fit of a mains frequency, its harmonics and a slow drift on the clean part.
+class MainsFits(NamedTuple):
+    """Least-squares fits of drift, and of each mains frequency with its harmonics beside it.
 
-    ``project`` (p, clean) gives the coefficients; ``waves`` (p - drift terms, n) rebuild the mains
-    alone over the whole sweep; ``basis`` (p, clean) rebuilds everything on the clean part.
+    The clean part is everything before sample ``before`` and from sample ``after`` on, m samples.
+    ``drift`` (3, m) is an orthonormal basis of what is slow there, ``basis`` (f, p, m) of the
+    mains at ``hz`` (f,), orthogonal to the drift; ``waves`` (f, p, n) are the same waves over the
+    whole sweep, without the drift in them. ``min_share``: of the clean part's variance.
     """
 
-    mains_hz: float
+    before: int
+    after: int
+    hz: FloatArray
     min_share: float
-    project: FloatArray
+    drift: FloatArray
     basis: FloatArray
     waves: FloatArray
+
+
+class Frame(NamedTuple):
+    """Indices for kernels. ``blanks`` (p, 2); ``blank_reach``: see ``artefact.blank``."""
+
+    fs_hz: float
+    search_start: int
+    noise_start: int
+    noise_stop: int
+    level_start: int
+    blanks: IntArray
+    blank_reach: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SweepPlan:
     """Indices and fits for sweeps of one shape. All ranges are [start, stop) in samples.
 
-    ``blanks``: one range a pulse, merged where they touch; ``clean``: indices outside artefact and
-    response; ``drift_*``: the resting level there; ``noise``: the range that noise is estimated on
-    and ``noise_source``, where it lies; ``last_pulse_ms``: from the first; ``search_start``: first
-    sample after the last blank.
+    ``blanks``: one range a pulse, merged where they touch; ``noise``: the range that noise is
+    estimated on and ``noise_source``, where it lies; ``last_pulse_ms``: from the first;
+    ``search_start``: first sample after the last blank; ``band_low_hz``: low edge of the detection
+    band. ``frame``, ``mains`` and ``tail``: the
+    same and the fits, as the kernels take them.
     """
 
     fs_hz: float
@@ -68,10 +95,10 @@ class SweepPlan:
     search_start: int
     noise: tuple[int, int]
     noise_source: Literal["pre", "tail"]
-    clean: np.ndarray[tuple[int], np.dtype[np.intp]]
-    drift_basis: FloatArray
-    drift_project: FloatArray
-    mains: tuple[MainsFit, ...]
+    band_low_hz: float
+    frame: Frame
+    mains: MainsFits
+    tail: TailFits
 
     @property
     def last_pulse_ms(self) -> float:
@@ -105,22 +132,35 @@ def plan_sweeps(
             blanks.append((start, stop))
     before = max(0, floor(stimulus_index - GUARD_MS * per_ms))
     after = min(n_samples, ceil(stimulus_index + (pulses_ms[-1] + RESPONSE_END_MS) * per_ms))
-    clean = np.concatenate([np.arange(before), np.arange(after, n_samples)]).astype(np.intp)
-    noise, source = _noise_range(before, after, n_samples, per_ms, blanks)
-    drift = _drift_terms(n_samples, fs_hz)
+    (start, stop), source = _noise_range(before, after, n_samples, per_ms, blanks)
+    search_start = blanks[-1][1] if blanks else stimulus_index
     return SweepPlan(
         fs_hz=fs_hz,
         n_samples=n_samples,
         stimulus_index=stimulus_index,
         pulses_ms=pulses_ms,
         blanks=tuple(blanks),
-        search_start=blanks[-1][1] if blanks else stimulus_index,
-        noise=noise,
+        search_start=search_start,
+        noise=(start, stop),
         noise_source=source,
-        clean=clean,
-        drift_basis=np.ascontiguousarray(drift[:, clean]),
-        drift_project=np.ascontiguousarray(np.linalg.pinv(drift[:, clean].T)),
-        mains=_mains_fits(n_samples, fs_hz, clean, before == 0, drift),
+        band_low_hz=DETECTION_LOW_HZ if source == "pre" else DETECTION_LOW_HZ_TAIL,
+        frame=Frame(
+            fs_hz=fs_hz,
+            search_start=search_start,
+            noise_start=start,
+            noise_stop=stop,
+            level_start=max(start, stop - int(LEVEL_MS * per_ms)) if source == "pre" else start,
+            blanks=np.array(blanks, dtype=np.int64).reshape(-1, 2),
+            blank_reach=max(1, int(BLANK_REACH_MS * per_ms)),
+        ),
+        mains=_mains_fits(n_samples, fs_hz, before, after),
+        tail=plan_tail(
+            fs_hz,
+            n_samples,
+            stimulus_index + pulses_ms[-1] * per_ms,
+            search_start,
+            single=len(pulses_ms) == 1,
+        ),
     )
 
 
@@ -142,31 +182,42 @@ def _drift_terms(n_samples: int, fs_hz: float) -> FloatArray:
     return np.stack([np.ones(n_samples), position, position**2 - 1 / 3])
 
 
-def _mains_fits(
-    n_samples: int,
-    fs_hz: float,
-    clean: np.ndarray[tuple[int], np.dtype[np.intp]],
-    one_sided: bool,
-    drift: FloatArray,
-) -> tuple[MainsFit, ...]:
+def _mains_fits(n_samples: int, fs_hz: float, before: int, after: int) -> MainsFits:
+    clean = np.concatenate([np.arange(before), np.arange(after, n_samples)])
+    one_sided = before == 0
     t_s = np.arange(n_samples) / fs_hz
     periods = MIN_MAINS_PERIODS_ONE_SIDED if one_sided else MIN_MAINS_PERIODS
     harmonics = MAINS_HARMONICS_ONE_SIDED if one_sided else MAINS_HARMONICS
-    fits = []
+    drift = _orthonormal(_drift_terms(n_samples, fs_hz)[:, clean])[0]
+    frequencies, bases, all_waves = [], [], []
     for mains_hz in MAINS_CHOICES_HZ:
         if clean.size / fs_hz < periods / mains_hz:
             continue
         orders = [h for h in range(1, harmonics + 1) if h * mains_hz < 0.45 * fs_hz]
         phase = 2 * np.pi * mains_hz * np.outer(orders, t_s)
         waves = np.concatenate([np.cos(phase), np.sin(phase)])
-        basis = np.concatenate([drift, waves])[:, clean]
-        fits.append(
-            MainsFit(
-                mains_hz=mains_hz,
-                min_share=MIN_MAINS_SHARE_ONE_SIDED if one_sided else MIN_MAINS_SHARE,
-                project=np.ascontiguousarray(np.linalg.pinv(basis.T)),
-                basis=np.ascontiguousarray(basis),
-                waves=np.ascontiguousarray(waves),
-            )
-        )
-    return tuple(fits)
+        beside = waves[:, clean] - (waves[:, clean] @ drift.T) @ drift
+        basis, mixture = _orthonormal(beside)
+        frequencies.append(mains_hz)
+        bases.append(basis)
+        all_waves.append(mixture @ waves)
+    terms = 2 * harmonics
+    shape = (len(bases), terms)
+    return MainsFits(
+        before=before,
+        after=after,
+        hz=np.array(frequencies, dtype=np.float64),
+        min_share=MIN_MAINS_SHARE_ONE_SIDED if one_sided else MIN_MAINS_SHARE,
+        drift=drift,
+        basis=np.ascontiguousarray(np.array(bases).reshape(*shape, clean.size)),
+        waves=np.ascontiguousarray(np.array(all_waves).reshape(*shape, n_samples)),
+    )
+
+
+def _orthonormal(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Orthonormal rows that span ``rows`` (p, m), and the (p, p) mixture that makes them of it."""
+    left, size, _ = np.linalg.svd(rows, full_matrices=False)
+    # A direction that the rows don't really have (two waves alike on few samples) is left out.
+    scale = np.where(size > 1e-6 * size.max(initial=0.0), 1.0 / np.maximum(size, 1e-300), 0.0)
+    mixture = (left * scale).T
+    return np.ascontiguousarray(mixture @ rows), mixture

@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from monitor.measure import noise
+
 SMOOTH_MS = 1.0
 RUN_MS = 1.0
 #: Breaks within one response (between its phases psi falls under the threshold).
@@ -51,16 +53,24 @@ def smoothed_energy(x_uv, width):  # type: ignore[no-untyped-def]
     n = energy.size
     half = width // 2
     out = np.empty(n)
+    if n <= width:
+        for i in range(n):
+            out[i] = np.mean(energy[max(0, i - half) : i + half + 1])
+        return out
+    # The first and last windows are cut short; between them one sample enters as one leaves.
     total = 0.0
-    low, high = 0, 0
-    for i in range(n):
-        while high < min(n, i + half + 1):
-            total += energy[high]
-            high += 1
-        while low < i - half:
-            total -= energy[low]
-            low += 1
-        out[i] = total / (high - low)
+    for i in range(half):
+        total += energy[i]
+    for i in range(half + 1):
+        total += energy[i + half]
+        out[i] = total / (i + half + 1)
+    whole = 2 * half + 1
+    for i in range(half + 1, n - half):
+        total += energy[i + half] - energy[i - half - 1]
+        out[i] = total / whole
+    for i in range(max(half + 1, n - half), n):
+        total -= energy[i - half - 1]
+        out[i] = total / (n - i + half)
     return out
 
 
@@ -118,7 +128,7 @@ def foot_of(sweep_uv, onset, start, stop, noise_sd_uv, fs_hz):  # type: ignore[n
     per_ms = fs_hz / 1e3
     earliest = max(start, onset - int(FOOT_MS * per_ms))
     rest_start = max(start, onset - int(REST_MS * per_ms))
-    level = np.median(sweep_uv[rest_start : max(rest_start + 1, onset)])
+    level = noise.median(sweep_uv[rest_start : max(rest_start + 1, onset)])
     largest = 0.0
     for i in range(onset, stop):
         largest = max(largest, abs(sweep_uv[i] - level))

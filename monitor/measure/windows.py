@@ -95,6 +95,21 @@ MUSCLE_GROUPS: dict[str, tuple[float, float, frozenset[str]]] = {
 UNKNOWN_WINDOW = OnsetWindow(6.0, 70.0)
 
 
+def any_window(train_ms: float = 0.0) -> OnsetWindow:
+    """Onset window of a muscle of which nothing is known, from the first pulse."""
+    return _after_train(UNKNOWN_WINDOW, train_ms)
+
+
+def _after_train(window: OnsetWindow, train_ms: float) -> OnsetWindow:
+    """A window for one pulse, for a train.
+
+    Under anaesthesia one pulse elicits nothing: the motor neurons reach threshold in the second
+    half of the train or with its last pulse, so a window moves by half of it at the low end, by
+    all at the high.
+    """
+    return OnsetWindow(window.min_ms + train_ms / 2, window.max_ms + train_ms)
+
+
 def onset_window(
     channel: Channel, setting: MuscleSection | None, train_ms: float = 0.0
 ) -> OnsetWindow:
@@ -104,9 +119,7 @@ def onset_window(
         channel: the muscle's name decides, unless the configuration does.
         setting: the channel's section of the case file, if it has one; its figures win, and count
             from the first pulse as they stand.
-        train_ms: time from the first to the last pulse. Under anaesthesia one pulse elicits
-            nothing: the motor neurons reach threshold in the second half of the train or with its
-            last pulse, so a table value moves by half of it at the low end, by all at the high.
+        train_ms: time from the first to the last pulse; it moves what the table says.
     """
     # The whole name or nothing: a window that is too narrow loses the muscle ("abductor hallucis"
     # is no abdominal muscle), one that is too wide costs little.
@@ -116,7 +129,8 @@ def onset_window(
         if name in muscles:
             window = OnsetWindow(earliest, latest)
             break
-    low, high = window.min_ms + train_ms / 2, window.max_ms + train_ms
+    moved = _after_train(window, train_ms)
+    low, high = moved.min_ms, moved.max_ms
     if setting is not None:
         low = setting.min_onset_ms if setting.min_onset_ms is not None else low
         high = setting.max_onset_ms if setting.max_onset_ms is not None else high
