@@ -189,6 +189,21 @@ def export(
     print_summary(export_case(case, out), case if out is None else out)
 
 
+@app.command(name="fine-tune")
+def fine_tune(
+    data: Annotated[Path, typer.Option("--data", help="Folder of labelled sweeps (.npz).")],
+    out: Annotated[Path, typer.Option("--out", help="The new network's file.")] = Path(
+        "mep_cnn_own.onnx"
+    ),
+    steps: Annotated[int, typer.Option("--steps", min=1, help="How far to go.")] = 300,
+) -> None:
+    """Fit the network to labelled sweeps of one's own (needs a checkout with PyTorch)."""
+    from monitor.fine_tune import fine_tune as fit
+
+    sha256 = fit(data, out, steps)
+    print(f'{out}: put it into models/weights and set network_sha256 = "{sha256}"')
+
+
 def main() -> None:
     """The console script."""
     try:

@@ -69,7 +69,7 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     assert {"demo", "run", "replay", "watch"} <= listed
     for command in listed:
         assert f"mep-monitor {command}" in readme, command
-    for command in re.findall(r"(?:^|`)mep-monitor ([a-z]+)", readme, re.MULTILINE):
+    for command in re.findall(r"(?:^|`)mep-monitor ([a-z-]+)", readme, re.MULTILINE):
         assert command in listed, command
 
 
