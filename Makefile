@@ -52,6 +52,7 @@ page: $(READY)
 train: $(READY)
 	@$(BIN)/pip install -q torch==2.13.0 onnx onnxscript
 	@$(BIN)/python -m models.train
+	@$(BIN)/python -m models.export
 
 bench: $(READY)
 	@$(BIN)/python -m bench.latency

@@ -37,6 +37,7 @@ def test_a_train_widens_the_table_and_the_file_wins() -> None:
 def test_of_an_unknown_muscle_the_window_is_the_same_by_either_way() -> None:
     assert any_window(24.0) == onset_window(Channel("x", ""), None, train_ms=24.0)
     assert any_window() == UNKNOWN_WINDOW
+    assert any_window(24.0).min_ms == UNKNOWN_WINDOW.min_ms + 24.0, "from the last pulse"
 
 
 def test_unknown_muscle_may_be_any() -> None:

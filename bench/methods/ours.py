@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.methods.base import SHAPES, FloatArray, MethodAnswers, bridged
 from monitor import analyse
-from monitor.measure.clean import clean_sweeps
+from monitor.measure.clean import clean
 from monitor.measure.network import Network, NetworkOutput
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import network_window
@@ -115,7 +115,7 @@ class NetworkAlone:
         plan = plan_sweeps(fs_hz, sweeps_uv.shape[1], stimulus_index, pulses_ms)
         at_ms = pulses_ms[-1] + self.network.window_offset_ms
         start = stimulus_index + at_ms * fs_hz / 1e3
-        cleaned = clean_sweeps(bridged(sweeps_uv), plan)
+        cleaned = clean(bridged(sweeps_uv), plan).sweeps_uv
         said = self.network(network_window(cleaned, fs_hz, start))
         given: dict[str, FloatArray] = {}
         if (onset_sd_ms := extra(said, "onset_sd_ms")) is not None:

@@ -5,7 +5,8 @@ network's degrades slowly where it does not. Both have a stated uncertainty on a
 and the weight of each is the inverse of its variance: at an SNR of 4 the network counts for most,
 at 20 for next to nothing. A network that states no uncertainty is not used. Where the two differ
 by more than both uncertainties allow, one of them is wrong: the amplitude is what was read, and is
-marked.
+marked. Under a burst (cautery, an electrode's pop) the burst is what was read: the network's, which
+was trained to look past it, stands alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ READ_SD, READ_SHARE = 2.2, 0.03
 #: The two amplitudes disagree beyond so many SD of their difference.
 DISAGREE_SD = 4.0
 NARROWING = 0.2
+#: Bounds of the network's own amplitude in its SD, for 95 %.
+RANGE_SD = 1.96
 
 
 class Amplitude(NamedTuple):
@@ -35,7 +38,12 @@ class Amplitude(NamedTuple):
 
 
 def combine(
-    read_uv: float, noise_sd_uv: float, network_uv: float | None, network_log_sd: float | None
+    read_uv: float,
+    noise_sd_uv: float,
+    network_uv: float | None,
+    network_log_sd: float | None,
+    *,
+    burst: bool = False,
 ) -> Amplitude:
     """Amplitude of a response.
 
@@ -44,11 +52,15 @@ def combine(
         noise_sd_uv: noise SD where it was read.
         network_uv: the network's, None where there is none or it is not to be used.
         network_log_sd: one SD of the network's, of the natural logarithm; None: not stated.
+        burst: a burst lies over the sweep.
     """
     lower_uv = max(0.0, read_uv - LOWER_SD * noise_sd_uv - LOWER_SHARE * read_uv)
     upper_uv = read_uv + UPPER_SD * noise_sd_uv + UPPER_SHARE * read_uv
     if network_uv is None or network_log_sd is None or network_uv <= 0.0:
         return Amplitude(read_uv, lower_uv, upper_uv, True)
+    if burst:
+        apart = exp(RANGE_SD * network_log_sd)
+        return Amplitude(network_uv, network_uv / apart, network_uv * apart, True)
     log_sd = hypot(READ_SD * noise_sd_uv / read_uv, READ_SHARE)
     difference = log(network_uv / read_uv)
     if abs(difference) > DISAGREE_SD * hypot(log_sd, network_log_sd):

@@ -96,8 +96,13 @@ UNKNOWN_WINDOW = OnsetWindow(6.0, 70.0)
 
 
 def any_window(train_ms: float = 0.0) -> OnsetWindow:
-    """Onset window of a muscle of which nothing is known, from the first pulse."""
-    return _after_train(UNKNOWN_WINDOW, train_ms)
+    """Onset window of a muscle of which nothing is known, from the first pulse.
+
+    It counts from the train's last pulse. Of a muscle that might answer within the train every lost
+    response would have to be called hidden, and none could be called lost; what does show there is
+    rejected as masked all the same. A muscle that does answer early is to be named.
+    """
+    return OnsetWindow(UNKNOWN_WINDOW.min_ms + train_ms, UNKNOWN_WINDOW.max_ms + train_ms)
 
 
 def _after_train(window: OnsetWindow, train_ms: float) -> OnsetWindow:
@@ -124,12 +129,11 @@ def onset_window(
     # The whole name or nothing: a window that is too narrow loses the muscle ("abductor hallucis"
     # is no abdominal muscle), one that is too wide costs little.
     name = "".join(letter for letter in channel.muscle.upper() if letter.isalpha())
-    window = UNKNOWN_WINDOW
+    moved = any_window(train_ms)
     for earliest, latest, muscles in MUSCLE_GROUPS.values():
         if name in muscles:
-            window = OnsetWindow(earliest, latest)
+            moved = _after_train(OnsetWindow(earliest, latest), train_ms)
             break
-    moved = _after_train(window, train_ms)
     low, high = moved.min_ms, moved.max_ms
     if setting is not None:
         low = setting.min_onset_ms if setting.min_onset_ms is not None else low
