@@ -242,6 +242,9 @@ class Measurement:
     there is no response ``amplitude_uv`` is 0 and the upper bound says how large a response could
     have been missed. ``snr`` is peak |response| over the noise SD.
 
+    ``artefact_probability`` is the network's, and 1 where the stimulus artefact's tail was seen and
+    subtracted.
+
     ``onset_uncertain`` concerns the latency alone. ``amplitude_uncertain`` says that the amplitude
     (or the absence of a response) rests on a doubtful sweep, with the doubt among ``reasons``:
     such a trial neither confirms a change nor clears one. ``silent_period_ms`` runs from the

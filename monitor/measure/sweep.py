@@ -16,13 +16,13 @@ from monitor.measure.decide import is_response
 from monitor.measure.fault import faults_of
 from monitor.measure.filters import band_and_smooth
 from monitor.measure.morphology import morphology_of
-from monitor.measure.network import ARTEFACT_TYPES, NOVEL, Network, NetworkOutput
+from monitor.measure.network import ARTEFACT_TYPES, MORPHOLOGIES, NOVEL, Network, NetworkOutput
 from monitor.measure.plan import SweepPlan
 from monitor.measure.reconcile import reconcile_onset
 from monitor.measure.resample import network_window
 from monitor.measure.response import Found, Reading, Views, read_sweeps
 from monitor.measure.windows import OnsetWindow
-from monitor.types import Float32Array, FloatArray, Measurement, Status
+from monitor.types import Float32Array, FloatArray, Measurement, Morphology, Status
 
 MIN_FS_HZ = 2000.0
 LOW_SNR = 3.0
@@ -109,6 +109,8 @@ BURSTS = ("electrocautery", "electrode", "heart")
 COVERING = ("electrocautery", "electrode")
 BURST_PROBABILITY = 0.5
 RESPONSE_PROBABILITY = 0.5
+#: A tail that reaches so many noise SD is one that a reader sees; noise alone spans 6 to 7.
+TAIL_SHOWS_SD = 8.0
 _BURST_COLUMNS = [ARTEFACT_TYPES.index(kind) for kind in BURSTS]
 
 
@@ -140,6 +142,7 @@ class _Answer:
     novel: bool
     burst: str
     """One of :data:`BURSTS`, or ""."""
+    morphology: Morphology | None
 
 
 class _Sight(NamedTuple):
@@ -183,6 +186,7 @@ def _answers(output: NetworkOutput) -> Iterator[_Answer]:
         _stated(output.onset_sd_ms, count),
         (far is not None and far > NOVEL for far in novelty),
         _bursts(output.artefact_types, count),
+        _shapes(output.morphology, count),
         strict=True,
     )
     return (_Answer(*row) for row in rows)
@@ -197,6 +201,13 @@ def _bursts(artefact_types: FloatArray | None, count: int) -> list[str]:
     return [(*BURSTS, "")[k] for k in found.tolist()]
 
 
+def _shapes(morphology: FloatArray | None, count: int) -> list[Morphology | None]:
+    """The likeliest shape of each sweep; None where the network's file states none."""
+    if morphology is None:
+        return [None] * count
+    return [MORPHOLOGIES[k] for k in morphology.argmax(axis=1).tolist()]
+
+
 def _stated(values: FloatArray | None, count: int) -> list[float | None]:
     """A column of the network's answer; None throughout where its file does not state it."""
     return [None] * count if values is None else values.tolist()
@@ -208,6 +219,9 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
     answer = sight.answer
     response_probability = answer.response_probability if answer else None
     artefact_probability = answer.artefact_probability if answer else None
+    if sight.tail != artefact.NO_TAIL and sight.tail_uv > TAIL_SHOWS_SD * sight.noise_uv:
+        # The network gets the sweep without it.
+        artefact_probability = 1.0
     ms = 1e3 / plan.fs_hz
     near = (reading.onset_sample - plan.search_start) * ms < OVERLAP_MS
     hopeless, doubtful = ((share * sight.tail_uv if near else 0.0) for share in OVERLAP[sight.tail])
@@ -301,7 +315,8 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         duration_ms=(reading.end_sample - reading.onset_sample) * ms,
         area_uv_ms=reading.area_uv_samples * ms,
         phases=phases,
-        morphology=morphology_of(phases),
+        # Counted phases are those above the noise; the network knows how many hide in it.
+        morphology=(opinion.morphology if opinion else None) or morphology_of(phases),
         snr=snr,
         noise_uv=sight.noise_uv,
         noise_source=plan.noise_source,
