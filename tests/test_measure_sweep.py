@@ -11,6 +11,7 @@ import scipy.io as sio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.measure.network import ARTEFACT_TYPES, NetworkOutput
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.sweep import measure_sweeps
 from monitor.measure.windows import OnsetWindow
@@ -198,3 +199,91 @@ def test_mepfeatx_amplitudes_and_presence(shared_data: Path) -> None:
                 errors.append(abs(m.amplitude_raw_uv / truth - 1))  # type: ignore[operator]
     assert np.mean(agree) >= 0.97
     assert np.median(errors) < 0.01
+
+
+class Said:
+    """A network that answers every sweep alike."""
+
+    window_offset_ms = 3.0
+
+    def __init__(self, response: float, burst: str = "", sure: float = 0.9, novel: bool = False):
+        types = np.full((1, len(ARTEFACT_TYPES)), 0.02)
+        if burst:
+            types[0, ARTEFACT_TYPES.index(burst)] = sure
+        self._said = NetworkOutput(
+            amplitude_uv=np.array([150.0]),
+            onset_from_last_ms=np.array([24.0]),
+            duration_ms=np.array([10.0]),
+            artefact_probability=np.array([0.3]),
+            response_probability=np.array([response]),
+            onset_sd_ms=np.array([0.5]),
+            amplitude_log_sd=np.array([0.1]),
+            artefact_types=types,
+            severity=np.array([0.0]),
+            morphology=np.array([[0.1, 0.1, 0.8]]),
+            novelty=np.array([9.0 if novel else 0.1]),
+        )
+
+    def __call__(self, windows_uv: np.ndarray) -> NetworkOutput:
+        return self._said
+
+
+def heard(x: np.ndarray, network: Said) -> Measurement:
+    plan = plan_sweeps(5000.0, x.size, 500, (0.0,))
+    return measure_sweeps(x[None], plan, [HAND], 0.0, network)[0][0]  # type: ignore[arg-type]
+
+
+NOTHING = sweep(amplitude_uv=0.0)
+SOMETHING = sweep()
+
+
+@pytest.mark.parametrize("burst", ["electrocautery", "electrode", "heart"])
+def test_energy_that_the_network_calls_a_burst_is_no_response(burst: str) -> None:
+    found = heard(SOMETHING, Said(0.2, burst))
+    assert (found.status, found.reasons) == (Status.REJECTED, (burst,))
+    assert heard(SOMETHING, Said(0.2, burst, sure=0.4)).status is Status.RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("burst", "status"),
+    [
+        ("electrocautery", Status.REJECTED),
+        ("electrode", Status.REJECTED),
+        ("heart", Status.NO_RESPONSE),
+        ("mains", Status.NO_RESPONSE),
+    ],
+)
+def test_silence_under_a_large_burst_is_not_believed(burst: str, status: Status) -> None:
+    assert heard(NOTHING, Said(0.05, burst)).status is status
+
+
+def test_a_response_under_a_burst_is_read_by_the_network_and_doubted() -> None:
+    found = heard(SOMETHING, Said(0.95, "electrode"))
+    assert found.status is Status.RESPONSE
+    assert found.amplitude_uv == 150.0
+    assert found.amplitude_lower_uv == pytest.approx(150 * np.exp(-0.196))
+    assert found.amplitude_upper_uv == pytest.approx(150 * np.exp(0.196))
+    assert found.onset_ms == 24.0
+    assert found.amplitude_uncertain
+    assert found.onset_uncertain
+    assert "electrode" in found.reasons
+
+
+def test_of_a_sweep_unlike_all_that_it_knows_the_network_is_not_asked() -> None:
+    found = heard(SOMETHING, Said(0.2, "electrode", novel=True))
+    assert found.status is Status.RESPONSE
+    assert found.amplitude_uv == pytest.approx(400, rel=0.04)
+    assert found.morphology is Morphology.BIPHASIC, "as counted"
+
+
+def test_the_shape_is_the_networks_where_it_states_one() -> None:
+    assert heard(SOMETHING, Said(0.99)).morphology is Morphology.POLYPHASIC
+
+
+def test_a_tail_that_was_subtracted_is_an_artefact_that_was_seen() -> None:
+    t_ms = (np.arange(SOMETHING.size) - 500) / 5.0
+    tail = np.where(t_ms >= 0, 2000.0 * np.exp(-np.maximum(t_ms, 0.0) / 8.0), 0.0)
+    assert heard(SOMETHING, Said(0.99)).artefact_probability == 0.3
+    assert heard(SOMETHING + tail, Said(0.99)).artefact_probability == 1.0
+    assert measure(SOMETHING + tail).artefact_probability == 1.0
+    assert measure(SOMETHING).artefact_probability is None
