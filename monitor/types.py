@@ -150,7 +150,8 @@ class Stimulus:
     """One stimulus (a whole train of pulses).
 
     ``t_lsl`` is the first pulse on the signal's clock after every correction. ``pulses_ms`` are
-    the pulses' times from the first (so it starts with 0.0).
+    the pulses' times from the first (so it starts with 0.0). ``counted_as`` is the key of the
+    setting that a case counts it as (:mod:`monitor.track.settings`), empty before it does.
     """
 
     t_lsl: float
@@ -158,6 +159,7 @@ class Stimulus:
     setting: str = "default"
     intensity: float | None = None
     pulses_ms: tuple[float, ...] = (0.0,)
+    counted_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,7 +28,7 @@ ELSEWHERE = {
     "track/evidence": "test_track_loss.py",  # every value that explains a loss
     "track/following": "test_track_tracker.py",  # the tracker's own book of settings
     "track/kernel": "test_track_estimator.py",  # the estimator's arithmetic
-    "track/stimulation": "test_track_tiers.py",  # intensity, threshold rise, absent responses
+    "track/stimulation": "test_track_tiers.py",  # intensity, threshold rise, advisory signs
     "page": "test_packaging.py",  # where the page lies in checkout and wheel
     "types": "test_wire.py",  # values without behaviour, there and back
 }
@@ -36,6 +36,7 @@ ELSEWHERE = {
 OF_A_ROOM = {
     "acquire_accounting",
     "acquire_trains",
+    "track_elsewhere",
     "track_machine",
     "track_profiles",
     "track_tiers",

@@ -169,13 +169,11 @@ def test_silent_trials_of_a_usable_baseline_are_told_with_the_next_response() ->
 def test_an_operator_gives_the_value() -> None:
     subject = learner()
     learn(subject, "RRRRR")
-    learned = subject.current
     given_ = subject.set_value(640.0, "Dr A", "wash-out over")
     assert (given_.state, given_.amplitude_uv, given_.id) == (F, 640.0, 2)
     assert (given_.set_by, given_.reason) == ("Dr A", "wash-out over")
     assert (given_.responses, given_.trials, given_.sweep_uv) == (0, (), None)
     assert subject.usable is given_
-    assert subject.superseded == (learned,)
 
 
 def test_an_operator_has_it_learned_again() -> None:
@@ -186,7 +184,6 @@ def test_an_operator_has_it_learned_again() -> None:
     assert learn(subject, "RRRRR") == [L] * 4 + [U]
     assert subject.usable is not None
     assert (subject.usable.id, subject.usable.set_by) == (2, "Dr A")
-    assert [baseline.id for baseline in subject.superseded] == [1]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from monitor.config import CaseConfig, TrackSection
+from monitor.config import CaseConfig, StimulusSection, TrackSection
 from monitor.track.tracker import CommandRefused, Tracker
 from monitor.types import (
     Acknowledge,
@@ -55,8 +55,8 @@ def response(percent: float) -> Measurement:
 class Case:
     """A case in which every trial comes 10 s after the one before."""
 
-    def __init__(self, track: TrackSection | None = None) -> None:
-        self.tracker = Tracker(CHANNELS, CaseConfig(track=track or TrackSection()))
+    def __init__(self, track: TrackSection | None = None, config: CaseConfig | None = None) -> None:
+        self.tracker = Tracker(CHANNELS, config or CaseConfig(track=track or TrackSection()))
         self.n = 0
 
     @property
@@ -68,6 +68,7 @@ class Case:
         *measurements: Measurement,
         setting: str = "C3/C4",
         out_of_order: bool = False,
+        pulses_ms: tuple[float, ...] = (0.0,),
     ) -> list[Event]:
         """One trial; measurements that are not given are full responses."""
         self.n += 1
@@ -75,7 +76,7 @@ class Case:
         sweeps_uv = np.full((len(CHANNELS), N_SAMPLES), float(self.n), np.float32)
         epoch = Epoch(
             self.n,
-            Stimulus(self.now_s, "S1", setting),
+            Stimulus(self.now_s, "S1", setting, pulses_ms=pulses_ms),
             self.now_s,
             0,
             2,
@@ -205,7 +206,31 @@ def test_settings_have_baselines_and_conditions_of_their_own() -> None:
     assert row(case.trial(SILENT, setting="C4/C3")) == (None, None, False, "")
     [raised] = alarms(case.trial(SILENT))
     assert raised.setting == "C3/C4"
-    assert alarms(case.trial(SILENT, setting="C4/C3")) == []
+    other = alarms(case.trial(SILENT, setting="C4/C3"))
+    assert [alarm.kind for alarm in other] == [AlarmKind.BASELINE_UNRELIABLE]
+
+
+def test_a_value_is_of_some_muscles_and_of_one_setting() -> None:
+    case = Case().with_baseline()
+    with pytest.raises(CommandRefused, match="not of all"):
+        case.command(SetBaseline("", "Dr A", "why", "C3/C4", 300.0))
+    assert case.command(SetBaseline("e1", "Dr A", "why", "", 300.0))
+    case.trial(setting="C4/C3")
+    with pytest.raises(CommandRefused, match="one setting; there are C3/C4, C4/C3"):
+        case.command(SetBaseline("e1", "Dr A", "why", "", 300.0))
+
+
+def test_pulses_are_of_the_setting_where_the_markers_tell_them() -> None:
+    told = Case(config=CaseConfig(stimulus=StimulusSection(train_gap_ms=20.0)))
+    for case, settings in ((told, ["C3/C4 x 5 / 4 ms", "C3/C4 x 1"]), (Case(), ["C3/C4"] * 2)):
+        for _ in range(5):
+            trained = case.trial(pulses_ms=(0.0, 4.0, 8.0, 12.0, 16.0))
+        single = case.trial(response(30))
+        keys = [
+            event.stimulus.counted_as for event in (*trained, *single) if isinstance(event, Trial)
+        ]
+        assert keys == settings
+        assert row(single)[2] is (case is not told), "comparable only where it is one setting"
 
 
 def test_a_muscle_that_never_answered_has_no_baseline_and_says_so() -> None:

@@ -145,7 +145,6 @@ class AlarmBook:
         judgement: Judgement,
         at_s: float,
         *,
-        intensity: float | None = None,
         noted: str = "",
     ) -> AlarmCondition | None:
         """Take a channel's comparable trial; the condition that it raised or changed, or None.
@@ -158,30 +157,13 @@ class AlarmBook:
             comparison: the trial against the baseline.
             judgement: what the estimates say of the channel after it.
             at_s: the trial's stimulus, seconds of the case.
-            intensity: of the stimulus, where known.
             noted: what the record notes that may explain it (a bolus, the pressure).
         """
         loss = self.standing(setting).get(channel.name)
         if loss is None:
             if not comparison.beyond:
                 return None
-            alarm, resolve = self._criterion.thresholds(channel.muscle)
-            explained: Evidence = {"threshold_percent": alarm, "recovery_percent": resolve}
-            after = Loss.raised(
-                self._condition(
-                    comparison.kind,
-                    at_s,
-                    setting,
-                    channel,
-                    self._criterion.rule(comparison.kind, channel.muscle),
-                    explained | self._explained,
-                ),
-                comparison,
-                judgement,
-                self._track,
-                intensity=intensity,
-                noted=noted,
-            )
+            after = self._raised(setting, channel, comparison, judgement, at_s, noted=noted)
         elif comparison.uncertain:
             return None
         else:
@@ -191,14 +173,76 @@ class AlarmBook:
                 return None
         return self._keep_loss(after)
 
+    def _raised(
+        self,
+        setting: str,
+        channel: Channel,
+        comparison: Comparison,
+        judgement: Judgement,
+        at_s: float,
+        *,
+        noted: str,
+        absent_under: str = "",
+    ) -> Loss:
+        alarm, resolve = self._criterion.thresholds(channel.muscle)
+        rule = self._criterion.rule(comparison.kind, channel.muscle)
+        evidence: Evidence = {"threshold_percent": alarm, "recovery_percent": resolve}
+        evidence |= self._explained
+        if absent_under:
+            told = f"no response in trial {comparison.trial} under {absent_under}"
+            evidence["absent_elsewhere"] = told
+        return Loss.raised(
+            self._condition(comparison.kind, at_s, setting, channel, rule, evidence),
+            comparison,
+            judgement,
+            self._track,
+            noted=noted,
+            absent_under=absent_under,
+        )
+
+    def raise_absent(
+        self,
+        setting: str,
+        channel: Channel,
+        comparison: Comparison,
+        under: str,
+        at_s: float,
+        noted: str = "",
+    ) -> AlarmCondition:
+        """No response ``under`` a stimulus as strong as that of ``setting``, where none stands.
+
+        Args:
+            setting: whose baseline says that the muscle should have answered.
+            channel: the channel.
+            comparison: the trial against that baseline.
+            under: the setting of the trial.
+            at_s: the trial's stimulus, seconds of the case.
+            noted: what the record notes that may explain it.
+        """
+        return self._keep_loss(
+            self._raised(
+                setting,
+                channel,
+                comparison,
+                Judgement(),
+                at_s,
+                noted=noted,
+                absent_under=under,
+            )
+        )
+
     def absent_elsewhere(
-        self, key: tuple[str, str], setting: str, trial: int, at_s: float
+        self, loss: Loss, under: str, trial: int, at_s: float
     ) -> AlarmCondition | None:
-        """No response under another ``setting`` as strong: confirms the loss of ``key``."""
-        loss = self._losses[key[0]][key[1]]
+        """No response ``under`` another setting as strong, where a loss stands."""
         rule = self._criterion.rule(AlarmKind.RESPONSE_LOST, loss.condition.muscle)
-        after = loss.absent_elsewhere(setting, trial, rule, at_s)
+        after = loss.absent_elsewhere(under, trial, rule, at_s)
         return None if after is loss else self._keep_loss(after)
+
+    def present_elsewhere(self, loss: Loss, trial: int, at_s: float) -> AlarmCondition | None:
+        """A response to no stronger a stimulus than the one that raised the loss in vain."""
+        condition = self._keep_loss(loss.present_elsewhere(trial, at_s))
+        return None if condition is loss.condition else condition
 
     def tick(self, at_s: float) -> list[AlarmCondition]:
         """Time passed: unconfirmed losses rise, high ones that nobody takes are passed on."""
@@ -210,6 +254,11 @@ class AlarmBook:
             found.append(self._keep_loss(after))
             if after.exhausted:
                 condition = after.condition
+                key = (AlarmKind.ESCALATION_EXHAUSTED, condition.setting, condition.channel, "")
+                told = self._technical.get(key)
+                if told is not None and told.state is AlarmState.ACKNOWLEDGED:
+                    # Seen the last time; this is another time.
+                    found.append(self.taken(condition, at_s))
                 found.append(
                     self.raise_technical(
                         AlarmKind.ESCALATION_EXHAUSTED,

@@ -47,6 +47,9 @@ FLOOR_OVER_NOISE = 4.0
 noise alone give 3.8 to 7.0 as bound (5th to 95th per cent, median 4.2): the low end, so that no
 muscle loses its criterion without need."""
 
+ANSWERED = 2
+"""Responses from which on a muscle is known to answer: one may be noise taken for one."""
+
 _COMPARED_WITH = frozenset({BaselineState.USABLE, BaselineState.FROZEN})
 
 
@@ -91,7 +94,6 @@ class BaselineLearner:
         self.current: Baseline | None = None
         self.phases: float | None = None
         self._sweep: MedianSweep | None = None
-        self.superseded: tuple[Baseline, ...] = ()
 
     @property
     def state(self) -> BaselineState:
@@ -102,6 +104,14 @@ class BaselineLearner:
         """The baseline that trials are compared with, or None while there is none."""
         current = self.current
         return current if current is not None and current.state in _COMPARED_WITH else None
+
+    @property
+    def has_answered(self) -> bool:
+        """Two responses or more, and the share of them that a usable baseline takes."""
+        current = self.current
+        if current is None or current.responses < ANSWERED:
+            return False
+        return current.responses >= self._track.baseline_response_share * current.accepted
 
     def accept(
         self, trial: int, measurement: Measurement, sweep_uv: Float32Array
@@ -152,8 +162,6 @@ class BaselineLearner:
     def _anew(
         self, state: BaselineState, amplitude_uv: float | None, by: str, reason: str
     ) -> Baseline:
-        if self.current is not None:
-            self.superseded = (*self.superseded, self.current)
         floor_uv = self.current.floor_uv if self.current is not None else None
         self._accepted.clear()
         self.phases = self._sweep = None

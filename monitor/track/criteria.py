@@ -14,6 +14,7 @@ import math
 from msgspec import Struct
 
 from monitor.config import TrackSection
+from monitor.track.settings import Setting
 from monitor.types import AlarmKind, Baseline, Measurement, Status, Stimulus
 
 SEVERE_PERCENT = 20.0
@@ -21,23 +22,15 @@ SEVERE_PERCENT = 20.0
 
 
 _RESPONSE, _NO_RESPONSE, _DROP = Status.RESPONSE, Status.NO_RESPONSE, AlarmKind.AMPLITUDE_DROP
-_AT = " @ "
 _CLEARS = "clears at >= {:g} % in 2 comparable trials in a row"
 
 
 def setting_key(stimulus: Stimulus) -> str:
-    """What a baseline belongs to: the montage and, where the marker tells it, the intensity.
+    """What a baseline belongs to: the setting that the stimulus counts as.
 
-    Pulses, intervals and filters are the same all through a case.
+    Of one that no case has counted yet its montage and, where the marker tells it, the intensity.
     """
-    if stimulus.intensity is None:
-        return stimulus.setting
-    return f"{stimulus.setting}{_AT}{stimulus.intensity:g}"
-
-
-def montage_of(key: str) -> str:
-    """The setting's name in the markers, without the intensity."""
-    return key.rpartition(_AT)[0] or key
+    return stimulus.counted_as or Setting(stimulus.setting, stimulus.intensity).key
 
 
 class Comparison(Struct, frozen=True):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from monitor.config import TrackSection
 from monitor.track.advisory import Signs
 from monitor.track.baseline import BaselineLearner
-from monitor.track.criteria import montage_of
 from monitor.track.estimator import AmplitudeEstimator
 from monitor.track.scope import CALM_S, GRADUAL_S, Judgement, Muscles
+from monitor.track.settings import Setting
 from monitor.types import Baseline, BaselineState, Channel, Measurement
 
 
@@ -17,18 +17,26 @@ class Following:
     """One setting of a case, its lists in channel order.
 
     ``baselines`` are the usable ones (``is_usable``: there is any), ``learning`` the channels whose
-    baseline is not frozen yet; :meth:`baseline_changed` keeps them.
+    baseline is not frozen yet; :meth:`baseline_changed` keeps them. ``withheld`` are the channels
+    that may not learn because of a loss under another setting, ``overridden`` the alarms (by
+    channel) that an operator told not to stand in the way.
     """
 
     def __init__(
-        self, key: str, channels: tuple[Channel, ...], track: TrackSection, ids: Iterator[int]
+        self,
+        setting: Setting,
+        channels: tuple[Channel, ...],
+        track: TrackSection,
+        ids: Iterator[int],
     ) -> None:
-        self.montage = montage_of(key)
+        self.setting, key = setting, setting.key
         self.learners = tuple(BaselineLearner(key, channel, track, ids) for channel in channels)
-        self.signs = tuple(Signs(track) for _ in channels)
+        self.signs = [Signs(track) for _ in channels]
         self.baselines: list[Baseline | None] = [None] * len(channels)
         self.learning = list(range(len(channels)))
         self.is_usable = False
+        self.withheld: set[int] = set()
+        self.overridden: dict[int, frozenset[int]] = {}
         self._baselines_uv: list[float | None] = [None] * len(channels)
         self._muscles = Muscles(channels, track.controls)
         self._estimator = AmplitudeEstimator(

@@ -14,10 +14,11 @@
                                                                 was (``in_a_row``: active)
 
 *Confirmed* with ``confirm = "estimator"``: at least two trials beyond the criterion and the
-estimator's probability of an amplitude below it (:mod:`monitor.track.estimator`); or two comparable
-trials in a row without any response, whatever the estimator says; or the response still absent
-under a stimulus as strong or stronger. With ``confirm = "in_a_row"``: so many comparable trials in
-a row beyond the criterion, and one that is not ends an unconfirmed condition.
+estimator's probability of an amplitude below it (:mod:`monitor.track.estimator`); or, whatever the
+estimator says, two comparable trials in a row or three of six without any response, or 15 in a row
+beyond. With ``confirm = "in_a_row"``: so many comparable trials in a row beyond the criterion, and
+one that is not ends an unconfirmed condition. In either case the response absent under a stimulus
+of another setting that is as strong or stronger, the second time that it is low or absent.
 
 A confirmed condition is high. Only a gradual decline, with control muscles that follow and the
 response still there, is medium, and only as long as it is that.
@@ -46,6 +47,11 @@ from monitor.types import AlarmCondition, AlarmKind, AlarmState, Priority, Scope
 RECOVER_TRIALS = 2
 ESTIMATOR_TRIALS = 2
 LOST_TRIALS = 2
+LOST_OF = (3, 6)
+"""Of so many trials a response gone so often is lost, whatever comes between: a muscle with a
+baseline answers in four of five."""
+BACKSTOP_TRIALS = 15
+"""So many comparable trials in a row beyond the criterion confirm whatever the estimator says."""
 WORSE_POINTS = 20.0
 SHOWN_TRIALS = 10
 
@@ -53,6 +59,9 @@ RELEASE_S = 1.0
 """A repeat that was given in time may come in this much later, however the signal is cut."""
 
 _OF_RECOVERY = ("recovering", "recovered_s", "reason")
+_OF_ITS_END = (*_OF_RECOVERY, "escalation")
+
+_LATELY = (1 << LOST_OF[1]) - 1
 
 _ORDER = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
@@ -75,17 +84,19 @@ class Loss(Struct, frozen=True):
 
     The condition's ``trial``, ``percent_of_baseline`` and ``amplitude_uv`` are those of the latest
     trial beyond the criterion; its ``evidence`` names the latest comparable trial, whichever way it
-    went. ``kind`` is the worst it has been. ``intensity`` is that of the stimuli it was judged by.
+    went. ``kind`` is the worst it has been. ``absent_under`` is the setting of the stimulus that
+    raised it where that was another than its own, until a trial of its own has had a say.
     """
 
     condition: AlarmCondition
     track: TrackSection
     lowest_percent: float
-    intensity: float | None = None
     trials: tuple[int, ...] = ()
     trials_beyond: int = 0
     beyond_in_a_row: int = 0
     lost_in_a_row: int = 0
+    lost_lately: int = 0
+    absent_under: str = ""
     recovered_in_a_row: int = 0
     confirmed: bool = False
     seen: _Seen | None = None
@@ -102,17 +113,17 @@ class Loss(Struct, frozen=True):
         judgement: Judgement,
         track: TrackSection,
         *,
-        intensity: float | None = None,
         noted: str = "",
+        absent_under: str = "",
     ) -> Loss:
         """The first trial beyond the criterion; ``condition`` names it and is completed here."""
         first = cls(
             condition=replace(condition, state=AlarmState.UNCONFIRMED, priority=Priority.LOW),
             track=track,
             lowest_percent=comparison.percent,
-            intensity=intensity,
         )
-        return first._taken(comparison, judgement, condition.rule, condition.raised_s, noted)
+        now = first._taken(comparison, judgement, condition.rule, condition.raised_s, noted)
+        return replace(now, absent_under=absent_under)
 
     def after(
         self,
@@ -136,24 +147,48 @@ class Loss(Struct, frozen=True):
         """
         if not comparison.beyond:
             return self._better(comparison, judgement, at_s, noted)
-        now = self
-        if self.condition.state is AlarmState.LATCHED and self.track.confirm == "estimator":
-            # It has been and is over: one low trial is to be repeated, not to be alarmed on anew.
-            now = replace(self, trials=(), trials_beyond=0, lost_in_a_row=0, confirmed=False)
-        return now._taken(comparison, judgement, rule, at_s, noted)
+        return self._anew()._taken(comparison, judgement, rule, at_s, noted)
 
     def absent_elsewhere(self, setting: str, trial: int, rule: str, at_s: float) -> Loss:
-        """No response to a stimulus of another setting that is as strong: it is lost."""
+        """No response to a stimulus of another setting that is as strong: the second says lost.
+
+        The first was beyond the criterion, or absent, under whichever setting.
+        """
         condition, kind = self.condition, AlarmKind.RESPONSE_LOST
-        if self.confirmed and condition.kind is kind:
+        latched = condition.state is AlarmState.LATCHED
+        if self.confirmed and condition.kind is kind and not latched:
             return self
-        evidence = condition.evidence | {
-            "confirmed_by": f"no response in trial {trial} under {setting}"
-        }
-        now = replace(self, condition=replace(condition, kind=kind, rule=rule), confirmed=True)
-        return now._standing(
-            {}, evidence, not self.confirmed, Priority.HIGH, at_s, None, condition.scope
+        now = self._anew()
+        newly = now.trials_beyond > 0 and not now.confirmed
+        evidence, told = (
+            dict(now.condition.evidence),
+            f"no response in trial {trial} under {setting}",
         )
+        evidence["absent_elsewhere"] = told
+        if newly:
+            evidence["confirmed_by"] = told
+        now = replace(
+            now,
+            condition=replace(now.condition, kind=kind, rule=rule),
+            confirmed=now.confirmed or newly,
+            trials_beyond=now.trials_beyond + 1,
+            recovered_in_a_row=0,
+            alone_since_s=at_s,
+        )
+        least = Priority.HIGH if now.confirmed else Priority.MEDIUM
+        return now._standing({}, evidence, newly, least, at_s, None, condition.scope)
+
+    def present_elsewhere(self, trial: int, at_s: float) -> Loss:
+        """A response to a stimulus no stronger than the one that alone raised it, in vain.
+
+        Two in a row show that it was that one trial. They say nothing of a loss that is confirmed.
+        """
+        if self.confirmed or self.condition.state is AlarmState.LATCHED:
+            return self
+        now = replace(self, recovered_in_a_row=self.recovered_in_a_row + 1, alone_since_s=None)
+        if now.recovered_in_a_row < RECOVER_TRIALS:
+            return now
+        return now._over(self.condition.evidence | {"latest_trial": trial}, at_s, "")
 
     def acknowledged(self, by: str, at_s: float) -> Loss:
         """Somebody has seen it. A condition that is over ends here; one that stands goes on."""
@@ -199,6 +234,20 @@ class Loss(Struct, frozen=True):
 
     # ------------------------------------------------------------------ comparable trials
 
+    def _anew(self) -> Loss:
+        """Itself where it stands; latched, it comes back, and somebody is to take it again."""
+        if self.condition.state is not AlarmState.LATCHED:
+            return self
+        evidence = {k: v for k, v in self.condition.evidence.items() if k not in _OF_ITS_END}
+        condition = replace(self.condition, evidence=evidence)
+        now = replace(self, condition=condition, high_since_s=None, passed_on=0)
+        if self.track.confirm == "in_a_row":
+            return now
+        # It has been and is over: one low trial is to be repeated, not to be alarmed on anew.
+        return replace(
+            now, trials=(), trials_beyond=0, lost_in_a_row=0, lost_lately=0, confirmed=False
+        )
+
     def _taken(
         self, comparison: Comparison, judgement: Judgement, rule: str, at_s: float, noted: str
     ) -> Loss:
@@ -210,7 +259,8 @@ class Loss(Struct, frozen=True):
         if before.state is AlarmState.LATCHED:
             evidence["returned_trial"] = comparison.trial
         now = replace(
-            self,
+            self._seen_lost(lost and one == 1),
+            absent_under="",
             lowest_percent=min(self.lowest_percent, comparison.percent),
             trials=(*self.trials, comparison.trial)[-SHOWN_TRIALS:],
             trials_beyond=self.trials_beyond + one,
@@ -233,6 +283,9 @@ class Loss(Struct, frozen=True):
         least = Priority.MEDIUM if comparison.severe else Priority.LOW
         return now._judged(changes, evidence, comparison, judgement, least, at_s, noted)
 
+    def _seen_lost(self, lost: bool) -> Loss:
+        return replace(self, lost_lately=(self.lost_lately << 1 | lost) & _LATELY)
+
     def _better(
         self, comparison: Comparison, judgement: Judgement, at_s: float, noted: str
     ) -> Loss:
@@ -240,7 +293,8 @@ class Loss(Struct, frozen=True):
             return self
         in_a_row = self.recovered_in_a_row + 1 if comparison.recovered else 0
         now = replace(
-            self,
+            self._seen_lost(False),
+            absent_under="",
             recovered_in_a_row=in_a_row,
             beyond_in_a_row=0,
             lost_in_a_row=0,
@@ -347,6 +401,10 @@ class Loss(Struct, frozen=True):
             return ""
         if self.lost_in_a_row >= LOST_TRIALS:
             return f"no response in {LOST_TRIALS} trials in a row"
+        if self.lost_lately.bit_count() >= LOST_OF[0]:
+            return f"no response in {LOST_OF[0]} of {LOST_OF[1]} trials"
+        if self.beyond_in_a_row >= BACKSTOP_TRIALS:
+            return f"{BACKSTOP_TRIALS} trials in a row"
         if self.trials_beyond >= ESTIMATOR_TRIALS and estimate.p_below >= track.confirm_probability:
             return f"estimator: {estimate.p_below:.3f} >= {track.confirm_probability:g}"
         return ""

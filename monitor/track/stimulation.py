@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping
 from monitor.config import TrackSection
 from monitor.track.advisory import Finding, StimulationThreshold
 from monitor.track.alarms import AlarmBook
-from monitor.track.criteria import Comparison, setting_key
+from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.evidence import Evidence
 from monitor.track.following import Following
+from monitor.track.settings import KnownSettings
 from monitor.types import (
     AlarmCondition,
     AlarmKind,
+    Baseline,
     Channel,
     Epoch,
     Measurement,
     Status,
-    Stimulus,
 )
 
 
@@ -33,52 +34,93 @@ class StimulationWatch:
         track: TrackSection,
         alarms: AlarmBook,
         settings: Mapping[str, Following],
+        known: KnownSettings,
     ) -> None:
         self._channels = channels
         self._track = track
         self._alarms = alarms
         self._settings = settings
+        self._known = known
+        self._criterion = DropCriterion(track)
         self._thresholds: dict[tuple[str, str], StimulationThreshold] = {}
 
     def take(
         self,
         epoch: Epoch,
+        key: str,
         measurements: tuple[Measurement, ...],
         comparisons: list[Comparison | None],
         noted: str = "",
     ) -> list[AlarmCondition]:
         """The conditions that a trial in order raised, changed or ended.
 
-        ``noted``: what the record notes that may explain them.
+        ``key``: the setting that it counts as; ``noted``: what the record notes that may explain
+        them. To be called before the baselines learn of the trial.
         """
-        key = setting_key(epoch.stimulus)
-        changed = [self._not_comparable(epoch, key), *self._still_absent(epoch, key, measurements)]
+        changed = [
+            self._not_comparable(epoch, key),
+            *self._elsewhere(epoch, key, measurements, noted),
+        ]
         found = self._findings(epoch, key, measurements, comparisons)
-        changed += [self._advise(epoch, noted, *finding) for finding in found]
+        changed += [self._advise(epoch, key, noted, *finding) for finding in found]
         return [condition for condition in changed if condition is not None]
 
-    def _still_absent(
-        self, epoch: Epoch, key: str, measurements: tuple[Measurement, ...]
+    def _elsewhere(
+        self, epoch: Epoch, key: str, measurements: tuple[Measurement, ...], noted: str
     ) -> Iterator[AlarmCondition | None]:
-        """A changed stimulus says nothing in percent, but an absent response stays absent.
+        """A changed stimulus says nothing in percent, but an absent response is absent.
 
-        A muscle that stands as lost or down and gives no response to a stimulus of the same montage
-        that is as strong or stronger is confirmed as lost.
+        A muscle that gives none to a stimulus as strong as one that it has a baseline for, or has
+        answered, is lost: the first time raises it, or confirms what stands; the next confirms.
         """
-        stimulus = epoch.stimulus
-        if stimulus.intensity is None:
-            return
-        for channel, measurement in zip(self._channels, measurements, strict=True):
-            if measurement.status is not Status.NO_RESPONSE or measurement.amplitude_uncertain:
+        trial, at_s = epoch.trial, epoch.stimulus_s
+        setting = self._known[key]
+        for i, (channel, measurement) in enumerate(zip(self._channels, measurements, strict=True)):
+            if measurement.amplitude_uncertain:
                 continue
-            for loss in self._alarms.losses(channel.name):
-                setting, before = loss.condition.setting, loss.intensity
-                if before is None or stimulus.intensity < before or setting == key:
-                    continue
-                if setting == setting_key(Stimulus(0.0, "", stimulus.setting, before)):
-                    yield self._alarms.absent_elsewhere(
-                        (setting, channel.name), key, epoch.trial, epoch.stimulus_s
-                    )
+            standing = self._alarms.losses(channel.name)
+            if measurement.status is Status.RESPONSE:
+                for loss in standing:
+                    if loss.absent_under and self._known[loss.absent_under].is_as_strong_as(
+                        setting
+                    ):
+                        yield self._alarms.present_elsewhere(loss, trial, at_s)
+            if measurement.status is not Status.NO_RESPONSE:
+                continue
+            told = False
+            for loss in standing:
+                own = loss.condition.setting
+                if own == key:
+                    told = True
+                elif loss.absent_under == key or setting.is_as_strong_as(self._known[own]):
+                    told = True
+                    yield self._alarms.absent_elsewhere(loss, key, trial, at_s)
+            expected = None if told else self._expected(i, key)
+            if expected is None:
+                continue
+            comparison = self._criterion.compare(trial, measurement, expected)
+            if comparison is not None:
+                yield self._alarms.raise_absent(
+                    expected.setting, channel, comparison, key, at_s, noted
+                )
+
+    def _expected(self, i: int, key: str) -> Baseline | None:
+        """The baseline by which channel ``i`` should answer a stimulus of a setting without one.
+
+        That of the strongest setting of its montage that is no stronger; or, of another montage,
+        the latest one, where the muscle answered this montage before.
+        """
+        if self._settings[key].baselines[i] is not None:
+            return None
+        setting = self._known[key]
+        weaker = [f for f in self._settings.values() if setting.is_as_strong_as(f.setting)]
+        usable = [(f.setting.intensity or 0.0, b) for f in weaker if (b := f.baselines[i])]
+        if usable:
+            return max(usable, key=lambda found: found[0])[1]
+        if not any(f.learners[i].has_answered for f in weaker):
+            return None
+        others = [b for f in self._settings.values() if (b := f.baselines[i])]
+        return others[-1] if others else None
 
     def _not_comparable(self, epoch: Epoch, key: str) -> AlarmCondition | None:
         """``not_comparable`` while a montage that has baselines is given at another intensity."""
@@ -90,7 +132,7 @@ class StimulationWatch:
         known = [
             other
             for other, following in self._settings.items()
-            if following.montage == montage and following.is_usable
+            if following.setting.montage == montage and following.is_usable
         ]
         if not known:
             return None
@@ -132,7 +174,13 @@ class StimulationWatch:
                 yield channel, stimulus.setting, finding
 
     def _advise(
-        self, epoch: Epoch, noted: str, channel: Channel, setting: str, finding: Finding
+        self,
+        epoch: Epoch,
+        key: str,
+        noted: str,
+        channel: Channel,
+        setting: str,
+        finding: Finding,
     ) -> AlarmCondition | None:
         if not finding.active:
             return self._alarms.resolve_technical(
@@ -145,15 +193,13 @@ class StimulationWatch:
             setting=setting,
             channel=channel,
             trial=epoch.trial,
-            more=self._explanation(epoch, channel, finding, noted),
+            more=self._explanation(key, channel, finding, noted),
         )
 
-    def _explanation(
-        self, epoch: Epoch, channel: Channel, finding: Finding, noted: str
-    ) -> Evidence:
+    def _explanation(self, key: str, channel: Channel, finding: Finding, noted: str) -> Evidence:
         """Threshold, n of k, the baseline and what was noted."""
         more: Evidence = {"threshold": finding.threshold, "n_of_k": finding.n_of_k}
-        following = self._settings[setting_key(epoch.stimulus)]
+        following = self._settings[key]
         baseline = following.baselines[self._channels.index(channel)]
         if baseline is not None:
             more |= {

@@ -14,15 +14,17 @@ from dataclasses import replace
 from itertools import count
 
 from monitor.config import CaseConfig
+from monitor.track.advisory import Signs
 from monitor.track.alarms import ALARM_TABLE, AlarmBook, CommandRefused
 from monitor.track.baseline import is_accepted
 from monitor.track.case import CaseLife
 from monitor.track.context import Confounders
-from monitor.track.criteria import Comparison, DropCriterion, setting_key
+from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.estimator import AmplitudeEstimator
 from monitor.track.following import Following
-from monitor.track.loss import higher
+from monitor.track.loss import Loss, higher
 from monitor.track.rejects import Rejects
+from monitor.track.settings import KnownSettings
 from monitor.track.stimulation import StimulationWatch
 from monitor.types import (
     Acknowledge,
@@ -61,6 +63,13 @@ AUDIO_PAUSE_MAX_S = 600.0
 REPEATED_TRIALS = 2
 
 
+_OF_A_BASELINE = (
+    AlarmKind.BASELINE_UNRELIABLE,
+    AlarmKind.LATENCY_SHIFT,
+    AlarmKind.MORPHOLOGY_CHANGE,
+)
+
+
 class Tracker:
     """One case: its baselines, its criterion and its alarm conditions.
 
@@ -76,10 +85,13 @@ class Tracker:
         self._criterion = DropCriterion(config.track)
         profile = f"{config.case.profile} {config.track.profile_version}"
         self._alarms = AlarmBook(config.track, {"profile": profile, "model": model})
+        self._known = KnownSettings(trains=config.stimulus.train_gap_ms > 0)
         self._settings: dict[str, Following] = {}
         self._baseline_ids = count(1)
         self._rejects = Rejects(channels, self._alarms)
-        self._stimulation = StimulationWatch(channels, config.track, self._alarms, self._settings)
+        self._stimulation = StimulationWatch(
+            channels, config.track, self._alarms, self._settings, self._known
+        )
         self._confounders = Confounders()
         self._pause_broken_above: Priority | None = None
         self._case = CaseLife()
@@ -104,7 +116,8 @@ class Tracker:
             sweeps_uv: (channels, n) float32, as measured.
         """
         events: list[Event] = [*self._case.stimulus(epoch.stimulus_s)]
-        key, at_s = setting_key(epoch.stimulus), epoch.stimulus_s
+        stimulus, at_s = self._known.counted(epoch.stimulus), epoch.stimulus_s
+        key = stimulus.counted_as
         following = self._following(key)
         baselines = following.baselines.copy()
         comparisons: list[Comparison | None] = [None] * len(measurements)
@@ -119,19 +132,20 @@ class Tracker:
             following.observe(at_s, measurements)
             alarms = self._judge(epoch, key, comparisons)
             noted = self._confounders.at(at_s)
-            alarms += self._stimulation.take(epoch, measurements, comparisons, noted)
+            alarms += self._stimulation.take(epoch, key, measurements, comparisons, noted)
             learned, unreliable = self._learn(epoch, key, measurements, sweeps_uv, comparisons)
             alarms += unreliable + self._rejects.take(epoch, measurements)
             changes = [*learned, *alarms, *self._break_pause(alarms, at_s)]
         rows = self._rows(key, measurements, baselines, comparisons)
-        events.append(Trial(epoch.trial, epoch.stimulus, at_s, rows, epoch, sweeps_uv))
+        events.append(Trial(epoch.trial, stimulus, at_s, rows, epoch, sweeps_uv))
         yield from events
         yield from changes
 
     def missed(self, missed: Missed) -> Iterator[Event]:
         """A stimulus without an epoch: a row a channel; it neither confirms nor clears anything."""
         status = self._case.stimulus(missed.stimulus_s)
-        key = setting_key(missed.stimulus)
+        stimulus = self._known.counted(missed.stimulus)
+        key = stimulus.counted_as
         measurement = Measurement(missed.status, (missed.reason,) if missed.reason else ())
         n = len(self._channels)
         baselines = self._following(key).baselines
@@ -139,7 +153,7 @@ class Tracker:
         rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
         broken = self._break_pause(rejects, missed.stimulus_s)
         yield from status
-        yield Trial(missed.trial, missed.stimulus, missed.stimulus_s, rows)
+        yield Trial(missed.trial, stimulus, missed.stimulus_s, rows)
         yield from rejects
         yield from broken
 
@@ -238,12 +252,20 @@ class Tracker:
         if value_uv is not None and not (math.isfinite(value_uv) and value_uv > 0):
             raise CommandRefused("amplitude_uv: must be greater than 0", "invalid")
         meant = (*command.group, *([command.channel] if command.channel else []))
+        if value_uv is not None and not meant:
+            raise CommandRefused(
+                "channel: a value is of a muscle or a group, not of all", "invalid"
+            )
         for name in meant:
             if name not in self._by_name:
                 raise CommandRefused(f"there is no channel {name!r}", "unknown")
         settings = [command.setting] if command.setting else list(self._settings)
         if not settings:
             raise CommandRefused("no stimulus yet: name the setting", "not_now")
+        if value_uv is not None and len(settings) > 1:
+            raise CommandRefused(
+                f"setting: a value is of one setting; there are {', '.join(settings)}", "invalid"
+            )
         if value_uv is None and command.setting and command.setting not in self._settings:
             raise CommandRefused(
                 f"nothing to learn again: no stimulus yet of setting {command.setting!r}", "unknown"
@@ -251,7 +273,7 @@ class Tracker:
         names = meant or tuple(self._by_name)
         for setting in settings:
             for name in names:
-                loss = self._alarms.loss(setting, name)
+                loss = self._alarms.loss(setting, name) or self._lost_elsewhere(setting, name)
                 if loss is not None and not command.override:
                     raise CommandRefused(
                         f"alarm {loss.condition.id} stands on {name}: override is needed", "not_now"
@@ -263,6 +285,21 @@ class Tracker:
             if channel.name in names
         ]
 
+    def _lost_elsewhere(
+        self, setting: str, name: str, overridden: frozenset[int] = frozenset()
+    ) -> Loss | None:
+        """A loss standing on a channel under another setting, latched ones being over."""
+        return next(
+            (
+                loss
+                for loss in self._alarms.losses(name)
+                if loss.condition.setting != setting
+                and loss.condition.state is not AlarmState.LATCHED
+                and loss.condition.id not in overridden
+            ),
+            None,
+        )
+
     def _set_baseline(
         self, following: Following, i: int, command: SetBaseline, case_s: float
     ) -> list[Event]:
@@ -273,16 +310,23 @@ class Tracker:
         else:
             now = learner.set_value(command.amplitude_uv, command.by, command.reason)
         following.baseline_changed(i, now)
+        following.signs[i] = Signs(self._track)
+        following.overridden[i] = frozenset(
+            loss.condition.id for loss in self._alarms.losses(now.channel)
+        )
         role = f" [{command.role}]" if command.role else ""
         text = (
             f"baseline of {now.channel} ({now.setting}) was {_in_words(before)}, "
             f"is {_in_words(now)}: {command.reason}{role}"
         )
         events: list[Event] = [now, Annotation(case_s, text, command.by)]
-        gone = self._alarms.resolve_technical(
-            AlarmKind.BASELINE_UNRELIABLE, case_s, setting=now.setting, channel=now.channel
-        )
-        return [*events, gone] if gone else events
+        # What was held against the baseline before says nothing of this one.
+        for kind in _OF_A_BASELINE:
+            gone = self._alarms.resolve_technical(
+                kind, case_s, setting=now.setting, channel=now.channel
+            )
+            events += [gone] if gone else []
+        return events
 
     # ------------------------------------------------------------------ one trial
 
@@ -312,12 +356,11 @@ class Tracker:
                 comparison,
                 judgement,
                 at_s,
-                intensity=epoch.stimulus.intensity,
                 noted=noted,
             )
             if condition is not None:
                 changed.append(condition)
-                if condition.state in (AlarmState.RESOLVED, AlarmState.LATCHED):
+                if condition.state is AlarmState.RESOLVED:
                     taken = self._alarms.taken(condition, at_s)
                     changed += [taken] if taken else []
         return changed
@@ -359,6 +402,9 @@ class Tracker:
             repeated = loss is not None and loss.trials_beyond >= REPEATED_TRIALS
             if repeated and comparison is not None and comparison.beyond:
                 continue
+            alarms += self._withheld(epoch, key, following, i)
+            if i in following.withheld:
+                continue
             was_unreliable = learner.state is BaselineState.UNRELIABLE
             changed = learner.accept(epoch.trial, measurements[i], sweeps_uv[i])
             if changed is None:
@@ -385,6 +431,39 @@ class Tracker:
                 )
             alarms += [alarm] if alarm else []
         return baselines, alarms
+
+    def _withheld(
+        self, epoch: Epoch, key: str, following: Following, i: int
+    ) -> list[AlarmCondition]:
+        """Keep ``following.withheld`` for a channel; what that did to conditions.
+
+        A muscle that is down or lost gives no baseline under another setting either: what it gives
+        would be taken for whole, and nothing would be left to alarm on.
+        """
+        channel, at_s = self._channels[i], epoch.stimulus_s
+        overridden = following.overridden.get(i, frozenset())
+        loss = self._lost_elsewhere(key, channel.name, overridden)
+        if loss is None:
+            if i not in following.withheld:
+                return []
+            following.withheld.discard(i)
+            changed = self._alarms.resolve_technical(
+                AlarmKind.BASELINE_UNRELIABLE, at_s, setting=key, channel=channel.name
+            )
+        else:
+            following.withheld.add(i)
+            if following.baselines[i] is not None:
+                return []
+            condition = loss.condition
+            changed = self._alarms.raise_technical(
+                AlarmKind.BASELINE_UNRELIABLE,
+                at_s,
+                f"baseline withheld: alarm {condition.id} stands under {condition.setting}",
+                setting=key,
+                channel=channel,
+                trial=epoch.trial,
+            )
+        return [changed] if changed else []
 
     def _rows(
         self,
@@ -418,7 +497,7 @@ class Tracker:
         following = self._settings.get(key)
         if following is None:
             following = self._settings[key] = Following(
-                key, self._channels, self._track, self._baseline_ids
+                self._known[key], self._channels, self._track, self._baseline_ids
             )
         return following
 

@@ -1,0 +1,150 @@
+"""A response that is gone, or down, when the stimulus has changed: what then raises and learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from monitor.track.tracker import CommandRefused
+from monitor.types import (
+    AlarmCondition,
+    AlarmKind,
+    AlarmState,
+    Baseline,
+    BaselineState,
+    Event,
+    Priority,
+    SetBaseline,
+    Trial,
+)
+from tests.test_track_tiers import BAD, L_AH, R_AH, SILENT, Case, losses, response, technical
+
+LOST = AlarmKind.RESPONSE_LOST
+U, A, K, L, R = AlarmState
+EVERY = dict.fromkeys(range(4), SILENT)
+
+
+def states(events: Sequence[Event]) -> list[tuple[AlarmKind, AlarmState, Priority]]:
+    return [(c.kind, c.state, c.priority) for c in losses(events)]
+
+
+def baselines(events: Sequence[Event], channel: str = "L-AH") -> list[BaselineState]:
+    return [e.state for e in events if isinstance(e, Baseline) and e.channel == channel]
+
+
+@pytest.mark.parametrize("volts", [450.0, 405.0])
+def test_gone_at_once_under_a_stronger_stimulus(volts: float) -> None:
+    case = Case().baseline(volts=400.0)
+    assert states(case.trial(EVERY, volts=volts)) == [(LOST, U, Priority.MEDIUM)] * 4
+    found = losses(case.trial(EVERY, volts=volts))
+    assert [(c.kind, c.state, c.priority) for c in found] == [(LOST, A, Priority.HIGH)] * 4
+    assert {c.setting for c in found} == {"C3/C4 @ 400"}, "that of the baseline"
+    assert found[0].evidence["confirmed_by"] == f"no response in trial 14 under C3/C4 @ {volts:g}"
+    for _ in range(10):
+        assert losses(case.trial(EVERY, volts=volts)) == []
+
+
+def test_gone_under_a_weaker_or_another_stimulus_says_nothing() -> None:
+    case = Case().baseline(volts=400.0)
+    for _ in range(3):
+        assert losses(case.trial(EVERY, volts=350.0)) == []
+        assert losses(case.trial(EVERY, volts=450.0, setting="C4/C3")) == []
+        assert losses(case.trial({L_AH: BAD}, volts=450.0)) == []
+
+
+def test_read_backs_that_jitter_are_one_setting() -> None:
+    case = Case()
+    for i in range(12):
+        events = case.trial(volts=400.0 + 0.3 * (i % 5))
+    for i in range(2):
+        events = case.trial({L_AH: SILENT}, volts=399.5 + i)
+        [trial] = [event for event in events if isinstance(event, Trial)]
+        assert (trial.stimulus.counted_as, trial.channels[L_AH].comparable) == (
+            "C3/C4 @ 400",
+            True,
+        )
+    assert states(events) == [(LOST, A, Priority.HIGH)]
+
+
+def test_another_montage_that_it_has_answered() -> None:
+    case = Case().baseline(volts=400.0)
+    for _ in range(2):
+        assert losses(case.trial(volts=400.0, setting="C1/C2")) == []
+    assert states(case.trial({L_AH: SILENT}, volts=400.0, setting="C1/C2")) == [
+        (LOST, U, Priority.MEDIUM)
+    ]
+    assert states(case.trial({L_AH: SILENT}, volts=400.0, setting="C1/C2")) == [
+        (LOST, A, Priority.HIGH)
+    ]
+
+
+def test_one_absence_that_answers_again_goes_away() -> None:
+    case = Case().baseline(volts=400.0)
+    case.trial({L_AH: SILENT}, volts=450.0)
+    assert losses(case.trial(volts=460.0)) == [], "a stronger one refutes nothing"
+    assert losses(case.trial(volts=450.0)) == []
+    [over] = losses(case.trial(volts=450.0))
+    assert (over.state, over.evidence["reason"]) == (R, "not repeated")
+    assert losses(case.tick(900.0)) == []
+
+
+def test_it_rises_where_nobody_repeats_it_and_is_cleared_by_its_own_setting() -> None:
+    case = Case().baseline(volts=400.0)
+    case.trial({L_AH: SILENT}, volts=450.0)
+    assert states(case.tick(62.0)) == [(LOST, U, Priority.HIGH)]
+    case.trial({L_AH: SILENT}, volts=450.0)
+    for _ in range(4):
+        assert losses(case.trial(volts=450.0)) == [], "a changed setting clears nothing"
+    case.trial(volts=400.0)
+    assert states(case.trial(volts=400.0)) == [(LOST, L, Priority.HIGH)]
+
+
+def test_a_latched_loss_that_is_gone_under_a_stronger_stimulus_comes_back() -> None:
+    case = Case().baseline(volts=400.0)
+    for m in (SILENT, SILENT, response(100), response(100)):
+        events = case.trial({L_AH: m}, volts=400.0)
+    [latched] = losses(events)
+    assert latched.state is L
+    assert states(case.trial({L_AH: SILENT}, volts=450.0)) == [(LOST, U, Priority.HIGH)]
+    [active] = losses(case.trial({L_AH: SILENT}, volts=450.0))
+    assert (active.id, active.state) == (latched.id, A)
+
+
+@pytest.mark.parametrize(("volts", "setting"), [(450.0, "C3/C4"), (400.0, "C1/C2")])
+def test_what_a_muscle_gives_under_a_loss_is_no_baseline(volts: float, setting: str) -> None:
+    case = Case().baseline(20, volts=400.0)
+    for _ in range(4):
+        case.trial({L_AH: 15.0}, volts=400.0)
+    told: list[AlarmCondition] = []
+    learned: list[BaselineState] = []
+    for _ in range(12):
+        events = case.trial({L_AH: 20.0}, volts=volts, setting=setting)
+        told += [e for e in events if isinstance(e, AlarmCondition) and e.channel == "L-AH"]
+        learned += baselines(events)
+        assert baselines(events, "R-AH") or learned == []
+    assert learned == []
+    [withheld] = told
+    assert withheld.kind is AlarmKind.BASELINE_UNRELIABLE
+    assert withheld.evidence["message"] == "baseline withheld: alarm 1 stands under C3/C4 @ 400"
+    for _ in range(2):
+        assert case.trial(volts=400.0)
+    over = case.trial(volts=volts, setting=setting)
+    assert (AlarmKind.BASELINE_UNRELIABLE, R) in technical(over)
+    assert baselines(over) == [BaselineState.LEARNING]
+
+
+def test_an_operator_may_have_it_learned_all_the_same() -> None:
+    case = Case().baseline(20, volts=400.0)
+    for _ in range(3):
+        case.trial({L_AH: SILENT}, volts=400.0)
+    case.trial({L_AH: 40.0}, volts=450.0)
+    anew = SetBaseline("L-AH", "Dr A", "this is what is left", "C3/C4 @ 450")
+    with pytest.raises(CommandRefused, match="override"):
+        case.command(anew)
+    override = SetBaseline("L-AH", "Dr A", "this is what is left", "C3/C4 @ 450", override=True)
+    assert (AlarmKind.BASELINE_UNRELIABLE, R) in technical(case.command(override))
+    learned = [s for _ in range(5) for s in baselines(case.trial({L_AH: 40.0}, volts=450.0))]
+    assert learned[-1] is BaselineState.USABLE
+    case.trial({R_AH: SILENT}, volts=400.0)
+    assert baselines(case.trial(volts=450.0), "R-AH") == [], "another loss, another decision"
