@@ -57,6 +57,13 @@ OTHER_LOSSES = (
     ("total, both legs whole", Loss(1.0, "AH", "legs"), 3),
     ("90 % for 4 trials only, AH", Loss(0.9, "AH", lasts_trials=4), 4),
 )
+SLOW_LOSSES = (
+    ("60 % over 20 min, TA", Loss(0.6, "TA", ramp_min=20.0)),
+    ("60 % over 10 min, AH", Loss(0.6, "AH", ramp_min=10.0)),
+    ("60 % at once, AH", Loss(0.6, "AH")),
+)
+"""Of long cases: how long a loss about the criterion stays unconfirmed."""
+SLOW_TRIALS, SLOW_WITHIN = 240, (15, 30, 60)
 PROBABILITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 PERCENTS = (2.0, 4.0, 6.0, 8.0, 10.0, 13.0, *(float(p) for p in range(16, 62, 3)))
 REPEATS, LEARNING = 10, 12
@@ -169,6 +176,14 @@ def _around(seed: int, n: int) -> None:
         print(
             f"  {name:<28} {found_percent(scored, within):>5.1f} % within {within}; confirmed "
             f"below high: {lost_but_not_high(scored)}"
+        )
+    for name, loss in SLOW_LOSSES:
+        long = replace(STABLE, name=name, loss=loss, trials=SLOW_TRIALS)
+        scored = score(Ours(), simulate(long, max(few // 4, 1), seed + 3))
+        within = ", ".join(f"{found_percent(scored, n):.0f} % within {n}" for n in SLOW_WITHIN)
+        print(
+            f"  {f'{name}, {SLOW_TRIALS} trials':<36} median stimulus "
+            f"{median_trials(scored):g}; {within} (n = {len(scored)})"
         )
     quiet = Scenario(
         "one outlier", trials=110, fade=0.0, outliers=0.0, weak_trials=0.0, correlation=0.0
