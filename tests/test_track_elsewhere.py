@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+import numpy as np
 import pytest
 
 from monitor.track.tracker import CommandRefused
 from monitor.types import (
+    Acknowledge,
     AlarmCondition,
     AlarmKind,
     AlarmState,
@@ -79,6 +82,15 @@ def test_another_montage_that_it_has_answered() -> None:
     ]
 
 
+def test_another_montage_confirms_what_stands_and_raises_no_second() -> None:
+    case = Case().baseline(volts=400.0)
+    for _ in range(2):
+        case.trial(volts=400.0, setting="C1/C2")
+    [first] = losses(case.trial({L_AH: response(30)}, volts=400.0))
+    [second] = losses(case.trial({L_AH: SILENT}, volts=400.0, setting="C1/C2"))
+    assert (second.id, second.kind, second.state) == (first.id, LOST, A)
+
+
 def test_one_absence_that_answers_again_goes_away() -> None:
     case = Case().baseline(volts=400.0)
     case.trial({L_AH: SILENT}, volts=450.0)
@@ -148,3 +160,42 @@ def test_an_operator_may_have_it_learned_all_the_same() -> None:
     assert learned[-1] is BaselineState.USABLE
     case.trial({R_AH: SILENT}, volts=400.0)
     assert baselines(case.trial(volts=450.0), "R-AH") == [], "another loss, another decision"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_stimuli_one_loss_a_muscle_and_setting_stands(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    case = Case()
+    standing: dict[int, AlarmCondition] = {}
+    over: set[int] = set()
+    given = [SILENT, BAD, response(30), response(55), *[response(100)] * 4]
+    for _ in range(100):
+        told = {i: given[rng.integers(len(given))] for i in range(4)}
+        setting, volts = ("A", "A", "B")[rng.integers(3)], float(rng.choice([400, 401, 450, 350]))
+        after_s = float(rng.choice([5, 30, 200]))
+        events = [*case.tick(0.9 * after_s), *case.trial(told, setting=setting, volts=volts)]
+        if rng.random() < 0.2:
+            by_hand = SetBaseline("L-AH", "Dr A", "why", override=bool(rng.integers(2)))
+            seen = Acknowledge(int(rng.integers(1, 12)), "Dr A")
+            with suppress(CommandRefused):
+                events += case.command(by_hand if rng.random() < 0.5 else seen)
+        for event in events:
+            if isinstance(event, AlarmCondition):
+                assert event.id not in over
+                standing[event.id] = event
+                if event.state is R:
+                    over.add(event.id)
+                    del standing[event.id]
+        lost = [
+            (c.setting, c.channel)
+            for c in standing.values()
+            if c.kind in (LOST, AlarmKind.AMPLITUDE_DROP)
+        ]
+        assert len(lost) == len(set(lost))
+        exhausted = {
+            (c.setting, c.channel)
+            for c in standing.values()
+            if c.kind is AlarmKind.ESCALATION_EXHAUSTED
+        }
+        assert exhausted <= set(lost)
+    assert over

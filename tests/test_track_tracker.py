@@ -214,6 +214,8 @@ def test_a_value_is_of_some_muscles_and_of_one_setting() -> None:
     case = Case().with_baseline()
     with pytest.raises(CommandRefused, match="not of all"):
         case.command(SetBaseline("", "Dr A", "why", "C3/C4", 300.0))
+    with pytest.raises(CommandRefused, match="no stimulus yet of setting 'C3-C4'"):
+        case.command(SetBaseline("e1", "Dr A", "why", "C3-C4", 300.0))
     assert case.command(SetBaseline("e1", "Dr A", "why", "", 300.0))
     case.trial(setting="C4/C3")
     with pytest.raises(CommandRefused, match="one setting; there are C3/C4, C4/C3"):

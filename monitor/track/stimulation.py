@@ -98,6 +98,10 @@ class StimulationWatch:
             expected = None if told else self._expected(i, key)
             if expected is None:
                 continue
+            stands = self._alarms.loss(expected.setting, channel.name)
+            if stands is not None:
+                yield self._alarms.absent_elsewhere(stands, key, trial, at_s)
+                continue
             comparison = self._criterion.compare(trial, measurement, expected)
             if comparison is not None:
                 yield self._alarms.raise_absent(

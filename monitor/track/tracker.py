@@ -94,6 +94,7 @@ class Tracker:
         )
         self._confounders = Confounders()
         self._pause_broken_above: Priority | None = None
+        self._stimulated = False
         self._case = CaseLife()
 
     def warm_up(self) -> None:
@@ -116,6 +117,7 @@ class Tracker:
             sweeps_uv: (channels, n) float32, as measured.
         """
         events: list[Event] = [*self._case.stimulus(epoch.stimulus_s)]
+        self._stimulated = True
         stimulus, at_s = self._known.counted(epoch.stimulus), epoch.stimulus_s
         key = stimulus.counted_as
         following = self._following(key)
@@ -144,6 +146,7 @@ class Tracker:
     def missed(self, missed: Missed) -> Iterator[Event]:
         """A stimulus without an epoch: a row a channel; it neither confirms nor clears anything."""
         status = self._case.stimulus(missed.stimulus_s)
+        self._stimulated = True
         stimulus = self._known.counted(missed.stimulus)
         key = stimulus.counted_as
         measurement = Measurement(missed.status, (missed.reason,) if missed.reason else ())
@@ -239,8 +242,9 @@ class Tracker:
     def _baselines_meant(self, command: SetBaseline) -> list[tuple[Following, int]]:
         """The settings and channels that a command concerns, at least one.
 
-        A value may be given for a setting ahead of its first stimulus: a case that is taken up
-        again starts with the baselines that it had.
+        A value may be given for a setting ahead of the first stimulus of all: a case that is taken
+        up again starts with the baselines that it had. Later a setting without a stimulus is a
+        slip of the pen.
 
         Raises:
             CommandRefused: it has no reason, a value that is none, names what is not there, or a
@@ -266,10 +270,9 @@ class Tracker:
             raise CommandRefused(
                 f"setting: a value is of one setting; there are {', '.join(settings)}", "invalid"
             )
-        if value_uv is None and command.setting and command.setting not in self._settings:
-            raise CommandRefused(
-                f"nothing to learn again: no stimulus yet of setting {command.setting!r}", "unknown"
-            )
+        ahead = command.setting and command.setting not in self._settings
+        if ahead and (value_uv is None or self._stimulated):
+            raise CommandRefused(f"no stimulus yet of setting {command.setting!r}", "unknown")
         names = meant or tuple(self._by_name)
         for setting in settings:
             for name in names:
