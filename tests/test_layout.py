@@ -27,6 +27,7 @@ ELSEWHERE = {
     "sources/edf_format": "test_sources_edf.py",  # the header, read by every test of the reader
     "track/evidence": "test_track_loss.py",  # every value that explains a loss
     "track/following": "test_track_tracker.py",  # the tracker's own book of settings
+    "track/learning": "test_track_elsewhere.py",  # withheld; the rest through the tracker
     "track/kernel": "test_track_estimator.py",  # the estimator's arithmetic
     "track/stimulation": "test_track_tiers.py",  # intensity, threshold rise, advisory signs
     "page": "test_packaging.py",  # where the page lies in checkout and wheel

@@ -146,6 +146,21 @@ def test_what_a_muscle_gives_under_a_loss_is_no_baseline(volts: float, setting: 
     assert baselines(over) == [BaselineState.LEARNING]
 
 
+def test_unreliable_once_withheld_is_unreliable_again() -> None:
+    case = Case().baseline(20, volts=400.0)
+    silent = {L_AH: SILENT}
+    for _ in range(10):
+        events = case.trial(silent, volts=300.0)
+    assert (AlarmKind.BASELINE_UNRELIABLE, A) in technical(events)
+    for _ in range(2):
+        case.trial(silent, volts=400.0)
+    withheld = case.trial(silent, volts=300.0)
+    assert (AlarmKind.BASELINE_UNRELIABLE, A) in technical(withheld)
+    for _ in range(2):
+        case.trial(volts=400.0)
+    assert [state for _, state in technical(case.trial(silent, volts=300.0))] == [R, A]
+
+
 def test_an_operator_may_have_it_learned_all_the_same() -> None:
     case = Case().baseline(20, volts=400.0)
     for _ in range(3):

@@ -8,21 +8,17 @@ learn.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
 
 from monitor.config import CaseConfig
-from monitor.track.advisory import Signs
 from monitor.track.alarms import ALARM_TABLE, AlarmBook, CommandRefused
-from monitor.track.baseline import is_accepted
 from monitor.track.case import CaseLife
 from monitor.track.context import Confounders
 from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.estimator import AmplitudeEstimator
-from monitor.track.following import Following
-from monitor.track.loss import Loss, higher
+from monitor.track.learning import CaseBaselines
+from monitor.track.loss import higher
 from monitor.track.rejects import Rejects
 from monitor.track.settings import KnownSettings
 from monitor.track.stimulation import StimulationWatch
@@ -35,7 +31,6 @@ from monitor.types import (
     Annotate,
     Annotation,
     Baseline,
-    BaselineState,
     Channel,
     ChannelTrial,
     Command,
@@ -58,18 +53,6 @@ AUDIO_PAUSE_MAX_S = 600.0
 """A pause is limited: one without an end would be the signal switched off."""
 
 
-#: From this many trials beyond the criterion in one loss a baseline that learns takes in no more of
-#: them: one may be chance, and to leave it out would raise the baseline of a muscle that varies.
-REPEATED_TRIALS = 2
-
-
-_OF_A_BASELINE = (
-    AlarmKind.BASELINE_UNRELIABLE,
-    AlarmKind.LATENCY_SHIFT,
-    AlarmKind.MORPHOLOGY_CHANGE,
-)
-
-
 class Tracker:
     """One case: its baselines, its criterion and its alarm conditions.
 
@@ -85,16 +68,15 @@ class Tracker:
         self._criterion = DropCriterion(config.track)
         profile = f"{config.case.profile} {config.track.profile_version}"
         self._alarms = AlarmBook(config.track, {"profile": profile, "model": model})
-        self._known = KnownSettings(trains=config.stimulus.train_gap_ms > 0)
-        self._settings: dict[str, Following] = {}
-        self._baseline_ids = count(1)
+        known = KnownSettings(trains=config.stimulus.train_gap_ms > 0)
+        self._baselines = CaseBaselines(channels, config.track, self._alarms, known)
+        self._settings = self._baselines.settings
         self._rejects = Rejects(channels, self._alarms)
         self._stimulation = StimulationWatch(
-            channels, config.track, self._alarms, self._settings, self._known
+            channels, config.track, self._alarms, self._settings, known
         )
         self._confounders = Confounders()
         self._pause_broken_above: Priority | None = None
-        self._stimulated = False
         self._case = CaseLife()
 
     def warm_up(self) -> None:
@@ -117,10 +99,8 @@ class Tracker:
             sweeps_uv: (channels, n) float32, as measured.
         """
         events: list[Event] = [*self._case.stimulus(epoch.stimulus_s)]
-        self._stimulated = True
-        stimulus, at_s = self._known.counted(epoch.stimulus), epoch.stimulus_s
-        key = stimulus.counted_as
-        following = self._following(key)
+        stimulus, following = self._baselines.stimulus(epoch.stimulus)
+        key, at_s = stimulus.counted_as, epoch.stimulus_s
         baselines = following.baselines.copy()
         comparisons: list[Comparison | None] = [None] * len(measurements)
         changes: list[Event] = []
@@ -135,7 +115,9 @@ class Tracker:
             alarms = self._judge(epoch, key, comparisons)
             noted = self._confounders.at(at_s)
             alarms += self._stimulation.take(epoch, key, measurements, comparisons, noted)
-            learned, unreliable = self._learn(epoch, key, measurements, sweeps_uv, comparisons)
+            learned, unreliable = self._baselines.learn(
+                epoch, key, measurements, sweeps_uv, comparisons
+            )
             alarms += unreliable + self._rejects.take(epoch, measurements)
             changes = [*learned, *alarms, *self._break_pause(alarms, at_s)]
         rows = self._rows(key, measurements, baselines, comparisons)
@@ -146,12 +128,11 @@ class Tracker:
     def missed(self, missed: Missed) -> Iterator[Event]:
         """A stimulus without an epoch: a row a channel; it neither confirms nor clears anything."""
         status = self._case.stimulus(missed.stimulus_s)
-        self._stimulated = True
-        stimulus = self._known.counted(missed.stimulus)
+        stimulus, following = self._baselines.stimulus(missed.stimulus)
         key = stimulus.counted_as
         measurement = Measurement(missed.status, (missed.reason,) if missed.reason else ())
         n = len(self._channels)
-        baselines = self._following(key).baselines
+        baselines = following.baselines
         rows = self._rows(key, (measurement,) * n, baselines, [None] * n)
         rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
         broken = self._break_pause(rejects, missed.stimulus_s)
@@ -215,10 +196,10 @@ class Tracker:
                 events: list[Event] = [*self._case.begun(), acknowledged]
                 events += [taken] if taken else []
             case SetBaseline():
-                meant = self._baselines_meant(command)
+                meant = self._baselines.meant(command)
                 events = [*self._case.begun()]
                 for following, i in meant:
-                    events += self._set_baseline(following, i, command, case_s)
+                    events += self._baselines.set_anew(following, i, command, case_s)
             case Annotate():
                 if not command.text.strip():
                     raise CommandRefused("text: the annotation is empty", "invalid")
@@ -238,98 +219,6 @@ class Tracker:
                 )
                 events = [*statuses, Annotation(case_s, text, command.by)]
         yield from events
-
-    def _baselines_meant(self, command: SetBaseline) -> list[tuple[Following, int]]:
-        """The settings and channels that a command concerns, at least one.
-
-        A value may be given for a setting ahead of the first stimulus of all: a case that is taken
-        up again starts with the baselines that it had. Later a setting without a stimulus is a
-        slip of the pen.
-
-        Raises:
-            CommandRefused: it has no reason, a value that is none, names what is not there, or a
-                loss stands and it has no ``override``.
-        """
-        if not command.reason.strip():
-            raise CommandRefused("reason: a new baseline needs one", "invalid")
-        value_uv = command.amplitude_uv
-        if value_uv is not None and not (math.isfinite(value_uv) and value_uv > 0):
-            raise CommandRefused("amplitude_uv: must be greater than 0", "invalid")
-        meant = (*command.group, *([command.channel] if command.channel else []))
-        if value_uv is not None and not meant:
-            raise CommandRefused(
-                "channel: a value is of a muscle or a group, not of all", "invalid"
-            )
-        for name in meant:
-            if name not in self._by_name:
-                raise CommandRefused(f"there is no channel {name!r}", "unknown")
-        settings = [command.setting] if command.setting else list(self._settings)
-        if not settings:
-            raise CommandRefused("no stimulus yet: name the setting", "not_now")
-        if value_uv is not None and len(settings) > 1:
-            raise CommandRefused(
-                f"setting: a value is of one setting; there are {', '.join(settings)}", "invalid"
-            )
-        ahead = command.setting and command.setting not in self._settings
-        if ahead and (value_uv is None or self._stimulated):
-            raise CommandRefused(f"no stimulus yet of setting {command.setting!r}", "unknown")
-        names = meant or tuple(self._by_name)
-        for setting in settings:
-            for name in names:
-                loss = self._alarms.loss(setting, name) or self._lost_elsewhere(setting, name)
-                if loss is not None and not command.override:
-                    raise CommandRefused(
-                        f"alarm {loss.condition.id} stands on {name}: override is needed", "not_now"
-                    )
-        return [
-            (self._following(setting), i)
-            for setting in settings
-            for i, channel in enumerate(self._channels)
-            if channel.name in names
-        ]
-
-    def _lost_elsewhere(
-        self, setting: str, name: str, overridden: frozenset[int] = frozenset()
-    ) -> Loss | None:
-        """A loss standing on a channel under another setting, latched ones being over."""
-        return next(
-            (
-                loss
-                for loss in self._alarms.losses(name)
-                if loss.condition.setting != setting
-                and loss.condition.state is not AlarmState.LATCHED
-                and loss.condition.id not in overridden
-            ),
-            None,
-        )
-
-    def _set_baseline(
-        self, following: Following, i: int, command: SetBaseline, case_s: float
-    ) -> list[Event]:
-        learner = following.learners[i]
-        before = learner.current
-        if command.amplitude_uv is None:
-            now = learner.learn_again(command.by, command.reason)
-        else:
-            now = learner.set_value(command.amplitude_uv, command.by, command.reason)
-        following.baseline_changed(i, now)
-        following.signs[i] = Signs(self._track)
-        following.overridden[i] = frozenset(
-            loss.condition.id for loss in self._alarms.losses(now.channel)
-        )
-        role = f" [{command.role}]" if command.role else ""
-        text = (
-            f"baseline of {now.channel} ({now.setting}) was {_in_words(before)}, "
-            f"is {_in_words(now)}: {command.reason}{role}"
-        )
-        events: list[Event] = [now, Annotation(case_s, text, command.by)]
-        # What was held against the baseline before says nothing of this one.
-        for kind in _OF_A_BASELINE:
-            gone = self._alarms.resolve_technical(
-                kind, case_s, setting=now.setting, channel=now.channel
-            )
-            events += [gone] if gone else []
-        return events
 
     # ------------------------------------------------------------------ one trial
 
@@ -384,90 +273,6 @@ class Tracker:
         text = f"audio pause broken by an alarm of {new[0].value} priority"
         return [*self._case.pause_audio(0.0, at_s), Annotation(at_s, text, "monitor")]
 
-    def _learn(
-        self,
-        epoch: Epoch,
-        key: str,
-        measurements: tuple[Measurement, ...],
-        sweeps_uv: Float32Array,
-        comparisons: list[Comparison | None],
-    ) -> tuple[list[Baseline], list[AlarmCondition]]:
-        """The baselines that changed, and what their becoming (un)usable did to conditions."""
-        baselines: list[Baseline] = []
-        alarms: list[AlarmCondition] = []
-        following = self._settings[key]
-        for i in following.learning:
-            learner = following.learners[i]
-            if not is_accepted(measurements[i]):
-                continue
-            comparison = comparisons[i]
-            loss = self._alarms.loss(key, learner.channel.name)
-            repeated = loss is not None and loss.trials_beyond >= REPEATED_TRIALS
-            if repeated and comparison is not None and comparison.beyond:
-                continue
-            alarms += self._withheld(epoch, key, following, i)
-            if i in following.withheld:
-                continue
-            was_unreliable = learner.state is BaselineState.UNRELIABLE
-            changed = learner.accept(epoch.trial, measurements[i], sweeps_uv[i])
-            if changed is None:
-                continue
-            baselines.append(changed)
-            following.baseline_changed(i, changed)
-            is_unreliable = changed.state is BaselineState.UNRELIABLE
-            alarm = None
-            if is_unreliable and not was_unreliable:
-                alarm = self._alarms.raise_technical(
-                    AlarmKind.BASELINE_UNRELIABLE,
-                    epoch.stimulus_s,
-                    _why_unreliable(changed, self._track.baseline_spread_max),
-                    setting=key,
-                    channel=learner.channel,
-                    trial=epoch.trial,
-                )
-            elif was_unreliable and not is_unreliable:
-                alarm = self._alarms.resolve_technical(
-                    AlarmKind.BASELINE_UNRELIABLE,
-                    epoch.stimulus_s,
-                    setting=key,
-                    channel=learner.channel.name,
-                )
-            alarms += [alarm] if alarm else []
-        return baselines, alarms
-
-    def _withheld(
-        self, epoch: Epoch, key: str, following: Following, i: int
-    ) -> list[AlarmCondition]:
-        """Keep ``following.withheld`` for a channel; what that did to conditions.
-
-        A muscle that is down or lost gives no baseline under another setting either: what it gives
-        would be taken for whole, and nothing would be left to alarm on.
-        """
-        channel, at_s = self._channels[i], epoch.stimulus_s
-        overridden = following.overridden.get(i, frozenset())
-        loss = self._lost_elsewhere(key, channel.name, overridden)
-        if loss is None:
-            if i not in following.withheld:
-                return []
-            following.withheld.discard(i)
-            changed = self._alarms.resolve_technical(
-                AlarmKind.BASELINE_UNRELIABLE, at_s, setting=key, channel=channel.name
-            )
-        else:
-            following.withheld.add(i)
-            if following.baselines[i] is not None:
-                return []
-            condition = loss.condition
-            changed = self._alarms.raise_technical(
-                AlarmKind.BASELINE_UNRELIABLE,
-                at_s,
-                f"baseline withheld: alarm {condition.id} stands under {condition.setting}",
-                setting=key,
-                channel=channel,
-                trial=epoch.trial,
-            )
-        return [changed] if changed else []
-
     def _rows(
         self,
         setting: str,
@@ -496,36 +301,8 @@ class Tracker:
             )
         return tuple(rows)
 
-    def _following(self, key: str) -> Following:
-        following = self._settings.get(key)
-        if following is None:
-            following = self._settings[key] = Following(
-                self._known[key], self._channels, self._track, self._baseline_ids
-            )
-        return following
-
 
 def _out_of_order(measurement: Measurement) -> Measurement:
     if "out_of_order" in measurement.reasons:
         return measurement
     return replace(measurement, reasons=(*measurement.reasons, "out_of_order"))
-
-
-def _why_unreliable(baseline: Baseline, spread_max: float) -> str:
-    n = baseline.accepted
-    if baseline.responses == 0:
-        return f"no response in {n} trials: no baseline"
-    if baseline.spread is not None and baseline.spread > spread_max:
-        return (
-            f"amplitudes vary too much (upper quartile {baseline.spread:.1f} times the lower): "
-            "no baseline"
-        )
-    return f"a response in only {baseline.responses} of {n} trials: no baseline"
-
-
-def _in_words(baseline: Baseline | None) -> str:
-    if baseline is None:
-        return "not begun"
-    if baseline.amplitude_uv is None:
-        return f"{baseline.state.value} (baseline {baseline.id})"
-    return f"{baseline.amplitude_uv:g} uV (baseline {baseline.id})"

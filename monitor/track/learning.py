@@ -1,0 +1,278 @@
+"""The baselines of a case: what its trials teach, what a loss withholds, what operators set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import count
+
+from monitor.config import TrackSection
+from monitor.track.advisory import Signs
+from monitor.track.alarms import AlarmBook, CommandRefused
+from monitor.track.baseline import is_accepted
+from monitor.track.criteria import Comparison
+from monitor.track.following import Following
+from monitor.track.loss import Loss
+from monitor.track.settings import KnownSettings
+from monitor.types import (
+    AlarmCondition,
+    AlarmKind,
+    AlarmState,
+    Annotation,
+    Baseline,
+    BaselineState,
+    Channel,
+    Epoch,
+    Event,
+    Float32Array,
+    Measurement,
+    SetBaseline,
+    Stimulus,
+)
+
+#: From this many trials beyond the criterion in one loss a baseline that learns takes in no more of
+#: them: one may be chance, and to leave it out would raise the baseline of a muscle that varies.
+REPEATED_TRIALS = 2
+
+
+_OF_A_BASELINE = (
+    AlarmKind.BASELINE_UNRELIABLE,
+    AlarmKind.LATENCY_SHIFT,
+    AlarmKind.MORPHOLOGY_CHANGE,
+)
+
+
+class CaseBaselines:
+    """Every setting of a case with what it remembers, by key in the order in which they came."""
+
+    def __init__(
+        self,
+        channels: tuple[Channel, ...],
+        track: TrackSection,
+        alarms: AlarmBook,
+        known: KnownSettings,
+    ) -> None:
+        self._channels = channels
+        self._names = {channel.name for channel in channels}
+        self._track = track
+        self._alarms = alarms
+        self._known = known
+        self._settings: dict[str, Following] = {}
+        self._ids = count(1)
+        self._stimulated = False
+
+    @property
+    def settings(self) -> Mapping[str, Following]:
+        """By key; grows as stimuli of new settings come."""
+        return self._settings
+
+    def stimulus(self, given: Stimulus) -> tuple[Stimulus, Following]:
+        """The stimulus, counted as of a setting, and what that setting remembers."""
+        self._stimulated = True
+        counted = self._known.counted(given)
+        return counted, self._following(counted.counted_as)
+
+    def learn(
+        self,
+        epoch: Epoch,
+        key: str,
+        measurements: tuple[Measurement, ...],
+        sweeps_uv: Float32Array,
+        comparisons: list[Comparison | None],
+    ) -> tuple[list[Baseline], list[AlarmCondition]]:
+        """The baselines that changed, and what their becoming (un)usable did to conditions."""
+        baselines: list[Baseline] = []
+        alarms: list[AlarmCondition] = []
+        following = self._settings[key]
+        for i in following.learning:
+            learner = following.learners[i]
+            if not is_accepted(measurements[i]):
+                continue
+            comparison = comparisons[i]
+            loss = self._alarms.loss(key, learner.channel.name)
+            repeated = loss is not None and loss.trials_beyond >= REPEATED_TRIALS
+            if repeated and comparison is not None and comparison.beyond:
+                continue
+            was_withheld = i in following.withheld
+            alarms += self._withheld(epoch, key, following, i)
+            if i in following.withheld:
+                continue
+            was_unreliable = learner.state is BaselineState.UNRELIABLE and not was_withheld
+            changed = learner.accept(epoch.trial, measurements[i], sweeps_uv[i])
+            if changed is not None:
+                baselines.append(changed)
+                following.baseline_changed(i, changed)
+            now = learner.current
+            is_unreliable = now is not None and now.state is BaselineState.UNRELIABLE
+            alarm = None
+            if now is not None and is_unreliable and not was_unreliable:
+                alarm = self._alarms.raise_technical(
+                    AlarmKind.BASELINE_UNRELIABLE,
+                    epoch.stimulus_s,
+                    _why_unreliable(now, self._track.baseline_spread_max),
+                    setting=key,
+                    channel=learner.channel,
+                    trial=epoch.trial,
+                )
+            elif was_unreliable and not is_unreliable:
+                alarm = self._alarms.resolve_technical(
+                    AlarmKind.BASELINE_UNRELIABLE,
+                    epoch.stimulus_s,
+                    setting=key,
+                    channel=learner.channel.name,
+                )
+            alarms += [alarm] if alarm else []
+        return baselines, alarms
+
+    def _withheld(
+        self, epoch: Epoch, key: str, following: Following, i: int
+    ) -> list[AlarmCondition]:
+        """Keep ``following.withheld`` for a channel; what that did to conditions.
+
+        A muscle that is down or lost gives no baseline under another setting either: what it gives
+        would be taken for whole, and nothing would be left to alarm on.
+        """
+        channel, at_s = self._channels[i], epoch.stimulus_s
+        overridden = following.overridden.get(i, frozenset())
+        loss = self._lost_elsewhere(key, channel.name, overridden)
+        if loss is None:
+            if i not in following.withheld:
+                return []
+            following.withheld.discard(i)
+            changed = self._alarms.resolve_technical(
+                AlarmKind.BASELINE_UNRELIABLE, at_s, setting=key, channel=channel.name
+            )
+        else:
+            following.withheld.add(i)
+            if following.baselines[i] is not None:
+                return []
+            condition = loss.condition
+            changed = self._alarms.raise_technical(
+                AlarmKind.BASELINE_UNRELIABLE,
+                at_s,
+                f"baseline withheld: alarm {condition.id} stands under {condition.setting}",
+                setting=key,
+                channel=channel,
+                trial=epoch.trial,
+            )
+        return [changed] if changed else []
+
+    def meant(self, command: SetBaseline) -> list[tuple[Following, int]]:
+        """The settings and channels that a command concerns, at least one.
+
+        A value may be given for a setting ahead of the first stimulus of all: a case that is taken
+        up again starts with the baselines that it had. Later a setting without a stimulus is a
+        slip of the pen.
+
+        Raises:
+            CommandRefused: it has no reason, a value that is none, names what is not there, or a
+                loss stands and it has no ``override``.
+        """
+        if not command.reason.strip():
+            raise CommandRefused("reason: a new baseline needs one", "invalid")
+        value_uv = command.amplitude_uv
+        if value_uv is not None and not (math.isfinite(value_uv) and value_uv > 0):
+            raise CommandRefused("amplitude_uv: must be greater than 0", "invalid")
+        meant = (*command.group, *([command.channel] if command.channel else []))
+        if value_uv is not None and not meant:
+            raise CommandRefused(
+                "channel: a value is of a muscle or a group, not of all", "invalid"
+            )
+        for name in meant:
+            if name not in self._names:
+                raise CommandRefused(f"there is no channel {name!r}", "unknown")
+        settings = [command.setting] if command.setting else list(self._settings)
+        if not settings:
+            raise CommandRefused("no stimulus yet: name the setting", "not_now")
+        if value_uv is not None and len(settings) > 1:
+            raise CommandRefused(
+                f"setting: a value is of one setting; there are {', '.join(settings)}", "invalid"
+            )
+        ahead = command.setting and command.setting not in self._settings
+        if ahead and (value_uv is None or self._stimulated):
+            raise CommandRefused(f"no stimulus yet of setting {command.setting!r}", "unknown")
+        names = meant or tuple(c.name for c in self._channels)
+        for setting in settings:
+            for name in names:
+                loss = self._alarms.loss(setting, name) or self._lost_elsewhere(setting, name)
+                if loss is not None and not command.override:
+                    raise CommandRefused(
+                        f"alarm {loss.condition.id} stands on {name}: override is needed", "not_now"
+                    )
+        return [
+            (self._following(setting), i)
+            for setting in settings
+            for i, channel in enumerate(self._channels)
+            if channel.name in names
+        ]
+
+    def set_anew(
+        self, following: Following, i: int, command: SetBaseline, case_s: float
+    ) -> list[Event]:
+        learner = following.learners[i]
+        before = learner.current
+        if command.amplitude_uv is None:
+            now = learner.learn_again(command.by, command.reason)
+        else:
+            now = learner.set_value(command.amplitude_uv, command.by, command.reason)
+        following.baseline_changed(i, now)
+        following.signs[i] = Signs(self._track)
+        following.overridden[i] = frozenset(
+            loss.condition.id for loss in self._alarms.losses(now.channel)
+        )
+        role = f" [{command.role}]" if command.role else ""
+        text = (
+            f"baseline of {now.channel} ({now.setting}) was {_in_words(before)}, "
+            f"is {_in_words(now)}: {command.reason}{role}"
+        )
+        events: list[Event] = [now, Annotation(case_s, text, command.by)]
+        # What was held against the baseline before says nothing of this one.
+        for kind in _OF_A_BASELINE:
+            gone = self._alarms.resolve_technical(
+                kind, case_s, setting=now.setting, channel=now.channel
+            )
+            events += [gone] if gone else []
+        return events
+
+    def _lost_elsewhere(
+        self, setting: str, name: str, overridden: frozenset[int] = frozenset()
+    ) -> Loss | None:
+        """A loss standing on a channel under another setting, latched ones being over."""
+        return next(
+            (
+                loss
+                for loss in self._alarms.losses(name)
+                if loss.condition.setting != setting
+                and loss.condition.state is not AlarmState.LATCHED
+                and loss.condition.id not in overridden
+            ),
+            None,
+        )
+
+    def _following(self, key: str) -> Following:
+        following = self._settings.get(key)
+        if following is None:
+            following = self._settings[key] = Following(
+                self._known[key], self._channels, self._track, self._ids
+            )
+        return following
+
+
+def _why_unreliable(baseline: Baseline, spread_max: float) -> str:
+    n = baseline.accepted
+    if baseline.responses == 0:
+        return f"no response in {n} trials: no baseline"
+    if baseline.spread is not None and baseline.spread > spread_max:
+        return (
+            f"amplitudes vary too much (upper quartile {baseline.spread:.1f} times the lower): "
+            "no baseline"
+        )
+    return f"a response in only {baseline.responses} of {n} trials: no baseline"
+
+
+def _in_words(baseline: Baseline | None) -> str:
+    if baseline is None:
+        return "not begun"
+    if baseline.amplitude_uv is None:
+        return f"{baseline.state.value} (baseline {baseline.id})"
+    return f"{baseline.amplitude_uv:g} uV (baseline {baseline.id})"
