@@ -259,8 +259,9 @@ class Loss(Struct, frozen=True):
         if before.state is AlarmState.LATCHED:
             evidence["returned_trial"] = comparison.trial
         now = replace(
-            self._seen_lost(lost and one == 1),
+            self,
             absent_under="",
+            lost_lately=self._lately(lost and one == 1),
             lowest_percent=min(self.lowest_percent, comparison.percent),
             trials=(*self.trials, comparison.trial)[-SHOWN_TRIALS:],
             trials_beyond=self.trials_beyond + one,
@@ -283,8 +284,9 @@ class Loss(Struct, frozen=True):
         least = Priority.MEDIUM if comparison.severe else Priority.LOW
         return now._judged(changes, evidence, comparison, judgement, least, at_s, noted)
 
-    def _seen_lost(self, lost: bool) -> Loss:
-        return replace(self, lost_lately=(self.lost_lately << 1 | lost) & _LATELY)
+    def _lately(self, lost: bool) -> int:
+        """Which of the last trials showed no response, the latest in the lowest bit."""
+        return (self.lost_lately << 1 | lost) & _LATELY
 
     def _better(
         self, comparison: Comparison, judgement: Judgement, at_s: float, noted: str
@@ -293,8 +295,9 @@ class Loss(Struct, frozen=True):
             return self
         in_a_row = self.recovered_in_a_row + 1 if comparison.recovered else 0
         now = replace(
-            self._seen_lost(False),
+            self,
             absent_under="",
+            lost_lately=self._lately(False),
             recovered_in_a_row=in_a_row,
             beyond_in_a_row=0,
             lost_in_a_row=0,

@@ -119,6 +119,8 @@ class KnownSettings:
     def counted(self, stimulus: Stimulus) -> Stimulus:
         """The stimulus with the setting that it counts as in ``counted_as``."""
         given = self._of(stimulus)
+        if given.key in self._known:  # as most are: nothing is nearer
+            return replace(stimulus, counted_as=given.key)
         near = [known for known in self._known.values() if known.holds(given)]
         if not near:
             self._known[given.key] = given

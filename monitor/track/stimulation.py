@@ -42,6 +42,7 @@ class StimulationWatch:
         self._settings = settings
         self._known = known
         self._criterion = DropCriterion(track)
+        self._raised_elsewhere: set[str] = set()
         self._thresholds: dict[tuple[str, str], StimulationThreshold] = {}
 
     def take(
@@ -76,6 +77,9 @@ class StimulationWatch:
         trial, at_s = epoch.trial, epoch.stimulus_s
         setting = self._known[key]
         for i, (channel, measurement) in enumerate(zip(self._channels, measurements, strict=True)):
+            absent = measurement.status is Status.NO_RESPONSE
+            if not absent and channel.name not in self._raised_elsewhere:
+                continue
             if measurement.amplitude_uncertain:
                 continue
             standing = self._alarms.losses(channel.name)
@@ -85,7 +89,7 @@ class StimulationWatch:
                         setting
                     ):
                         yield self._alarms.present_elsewhere(loss, trial, at_s)
-            if measurement.status is not Status.NO_RESPONSE:
+            if not absent:
                 continue
             told = False
             for loss in standing:
@@ -104,6 +108,7 @@ class StimulationWatch:
                 continue
             comparison = self._criterion.compare(trial, measurement, expected)
             if comparison is not None:
+                self._raised_elsewhere.add(channel.name)
                 yield self._alarms.raise_absent(
                     expected.setting, channel, comparison, key, at_s, noted
                 )
