@@ -272,3 +272,13 @@ def test_a_restart_that_can_t_be_written_is_named(tmp_path: Path, monkeypatch) -
     monkeypatch.setattr("monitor.engine.resume.append", full)
     with pytest.raises(MonitorError, match=r"journal\.sqlite: can't be written: .*full"):
         account_for_unstored(folder, read(folder), datetime.now(UTC))
+
+
+def test_a_high_alarm_that_was_acknowledged_waits_to_be_acknowledged_anew(tmp_path: Path) -> None:
+    new_journal(tmp_path)
+    acts = [*LOST, Acknowledge(1, "XY", 13.0)]
+    with pytest.raises(Crash):
+        run_case(CrashingSource(acts), ScriptedPipeline(), tmp_path, Unwatched(), case_id=CASE_ID)
+    alarm = read(tmp_path).standing[1]
+    assert alarm.state is AlarmState.LATCHED
+    assert (alarm.acknowledged_by, alarm.acknowledged_s) == ("", None)

@@ -216,7 +216,14 @@ NEW_CASE = Resumed()
 def _interrupted(alarm: AlarmCondition, now_s: float) -> AlarmCondition:
     evidence = {**alarm.evidence, "interrupted": "engine restarted: no longer followed"}
     if alarm.priority is Priority.HIGH and alarm.alarm_class is AlarmClass.PHYSIOLOGICAL:
-        return structs.replace(alarm, state=AlarmState.LATCHED, evidence=evidence)
+        # Whoever acknowledged it saw it followed; nobody has seen it since.
+        return structs.replace(
+            alarm,
+            state=AlarmState.LATCHED,
+            evidence=evidence,
+            acknowledged_by="",
+            acknowledged_s=None,
+        )
     return structs.replace(alarm, state=AlarmState.RESOLVED, resolved_s=now_s, evidence=evidence)
 
 

@@ -14,6 +14,7 @@ import {
   logEntries,
   microvolts,
   muscleRows,
+  needsAcknowledging,
   rankedAlarms,
   trialAge_s,
   whyWords,
@@ -110,6 +111,13 @@ test("what nobody has acknowledged comes first, then the priority, then the newe
   const { open, resolved } = rankedAlarms(state);
   assert.deepEqual(open.map((a) => a.id), [4, 3, 2, 1]);
   assert.deepEqual(resolved.map((a) => a.id), [5]);
+});
+
+test("an alarm waits for somebody by its state, whoever saw it before", () => {
+  const waiting = (["unconfirmed", "active", "latched", "acknowledged", "resolved"] as const).map(
+    (state) => needsAcknowledging(alarm({ state, acknowledged_s: 5, acknowledged_by: "AB" })),
+  );
+  assert.deepEqual(waiting, [true, true, true, false, false]);
 });
 
 test("an alarm shows what its muscle does now, and nothing once it is gone", () => {

@@ -85,9 +85,14 @@ export function audioPauseLeft_s(state: ViewState): number {
 
 const PRIORITY_RANK: Record<Priority, number> = { high: 3, medium: 2, low: 1 };
 
+/** Whether it waits for somebody: its state says so, whoever may have seen it at an earlier time. */
+export function needsAcknowledging(alarm: Alarm): boolean {
+  return alarm.state !== "acknowledged" && alarm.state !== "resolved";
+}
+
 /** An alarm that nobody has acknowledged yet comes before any that somebody has. */
 function rank(alarm: Alarm): number {
-  return (alarm.state === "acknowledged" ? 0 : 10) + PRIORITY_RANK[alarm.priority];
+  return (needsAcknowledging(alarm) ? 10 : 0) + PRIORITY_RANK[alarm.priority];
 }
 
 /** Unresolved alarms, the one that needs a person first; then those resolved, newest first. */
