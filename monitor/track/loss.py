@@ -39,7 +39,7 @@ from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.criteria import Comparison
-from monitor.track.evidence import Evidence, tell_beyond, tell_judgement
+from monitor.track.evidence import INTERRUPTED, Evidence, tell_beyond, tell_judgement
 from monitor.track.scope import Judgement
 from monitor.types import AlarmCondition, AlarmKind, AlarmState, Priority, Scope
 
@@ -52,7 +52,7 @@ SHOWN_TRIALS = 10
 RELEASE_S = 1.0
 """A repeat that was given in time may come in this much later, however the signal is cut."""
 
-_OF_RECOVERY = ("recovering", "recovered_s", "reason")
+_OF_RECOVERY = ("recovering", "recovered_s", "reason", INTERRUPTED)
 
 _ORDER = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
@@ -164,13 +164,13 @@ class Loss(Struct, frozen=True):
             )
         dropped = ("worse", "escalation")
         evidence = {k: value for k, value in condition.evidence.items() if k not in dropped}
-        return replace(
+        after = replace(
             self,
             condition=replace(condition, state=AlarmState.ACKNOWLEDGED, evidence=evidence),
-            seen=_Seen(condition.kind, condition.priority, self.lowest_percent),
             high_since_s=None,
             passed_on=0,
         )
+        return seen_at(after)
 
     def waited(self, at_s: float) -> Loss:
         """Time passed: an unconfirmed condition that nobody repeats rises, a high one is passed on.
@@ -246,7 +246,7 @@ class Loss(Struct, frozen=True):
             lost_in_a_row=0,
             alone_since_s=None,
         )
-        evidence = dict(self.condition.evidence)
+        evidence = {k: v for k, v in self.condition.evidence.items() if k != INTERRUPTED}
         literal = self.track.confirm == "in_a_row"
         if in_a_row >= RECOVER_TRIALS or (literal and not self.confirmed):
             evidence["latest_trial"] = comparison.trial
@@ -399,6 +399,12 @@ class Loss(Struct, frozen=True):
         told = {"escalation": f"{level} of {len(self.track.escalate_s)}"}
         condition = replace(self.condition, evidence=self.condition.evidence | told)
         return replace(self, condition=condition, passed_on=level)
+
+
+def seen_at(loss: Loss) -> Loss:
+    """Somebody has seen the loss as it is now."""
+    condition = loss.condition
+    return replace(loss, seen=_Seen(condition.kind, condition.priority, loss.lowest_percent))
 
 
 def _confirmed_priority(kind: AlarmKind, judgement: Judgement | None) -> Priority:

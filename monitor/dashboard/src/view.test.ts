@@ -16,6 +16,7 @@ import {
   muscleRows,
   needsAcknowledging,
   rankedAlarms,
+  stateWords,
   trialAge_s,
   whyWords,
 } from "./view.ts";
@@ -79,6 +80,9 @@ function baseline(changes: Partial<Baseline>): Baseline {
     trials: [],
     set_by: "",
     reason: "",
+    spread: null,
+    floor_uv: null,
+    phases: null,
     sweep_uv: null,
     ...changes,
   };
@@ -118,6 +122,17 @@ test("an alarm waits for somebody by its state, whoever saw it before", () => {
     (state) => needsAcknowledging(alarm({ state, acknowledged_s: 5, acknowledged_by: "AB" })),
   );
   assert.deepEqual(waiting, [true, true, true, false, false]);
+});
+
+test("an alarm of before a restart says that nothing is known of it, and never that it is gone", () => {
+  const evidence = { interrupted: "engine restarted: no trial since" };
+  for (const state of ["unconfirmed", "active", "acknowledged"] as const) {
+    const words = stateWords(alarm({ state, evidence }));
+    assert.match(words, new RegExp(`^${state.toUpperCase()}.*NOT KNOWN SINCE: repeat the stimulus$`));
+    assert.doesNotMatch(words, /gone/);
+  }
+  assert.equal(stateWords(alarm({ state: "resolved", evidence })), "RESOLVED");
+  assert.equal(stateWords(alarm({})), "ACTIVE");
 });
 
 test("an alarm shows what its muscle does now, and nothing once it is gone", () => {

@@ -135,9 +135,17 @@ export function kindWords(kind: string): string {
 
 /** Where an alarm stands in its life, in words that say what is wanted of a person. */
 export function stateWords(alarm: Alarm): string {
+  const words = lifeWords(alarm);
+  const unknown = alarm.evidence["interrupted"] !== undefined && alarm.state !== "resolved";
+  return unknown ? `${words} · monitor restarted, NOT KNOWN SINCE: repeat the stimulus` : words;
+}
+
+function lifeWords(alarm: Alarm): string {
   switch (alarm.state) {
     case "unconfirmed":
-      return alarm.class === "technical" ? "UNCONFIRMED" : "UNCONFIRMED · repeat the stimulus";
+      return alarm.class === "technical" || alarm.evidence["interrupted"] !== undefined
+        ? "UNCONFIRMED"
+        : "UNCONFIRMED · repeat the stimulus";
     case "active":
       return "ACTIVE";
     case "acknowledged":
