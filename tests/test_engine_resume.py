@@ -411,3 +411,23 @@ def test_a_restart_that_can_t_be_written_is_named(tmp_path: Path, monkeypatch) -
     monkeypatch.setattr("monitor.engine.resume.append", full)
     with pytest.raises(MonitorError, match=r"journal\.sqlite: can't be written: .*full"):
         account_for_unstored(folder, read(folder), datetime.now(UTC))
+
+
+def folder_in(tmp_path: Path, name: str) -> Path:
+    folder = tmp_path / name
+    folder.mkdir()
+    return folder
+
+
+def test_a_recording_of_the_second_run_starts_with_what_was_left(tmp_path: Path) -> None:
+    resumed = read(crashed(folder_in(tmp_path, "first")))
+    folder = new_journal(folder_in(tmp_path, "again"))
+    source = ScriptedSource([resumed.command(), *loss_and_recovery()[30:]])
+    run_case(source, ScriptedPipeline(), folder, Unwatched(), case_id=CASE_ID)
+    with JournalReader(folder) as journal:
+        rows = [(row.type, json.loads(row.body)) for row in journal.events()]
+        assert next(i.kind for i in journal.inputs()) == "command"
+    assert [b["id"] for kind, b in rows if kind == "baseline"] == [1, 2, 3]
+    assert next(b for kind, b in rows if kind == "trial")["trial"] == 14
+    lost = [b["state"] for kind, b in rows if kind == "alarm" and b["id"] == 1]
+    assert (lost[0], lost[-1]) == ("active", "latched")

@@ -52,7 +52,7 @@ SHOWN_TRIALS = 10
 RELEASE_S = 1.0
 """A repeat that was given in time may come in this much later, however the signal is cut."""
 
-_OF_RECOVERY = ("recovering", "recovered_s", "reason", INTERRUPTED)
+_OF_RECOVERY = ("recovering", "recovered_s", "reason")
 
 _ORDER = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
@@ -246,7 +246,7 @@ class Loss(Struct, frozen=True):
             lost_in_a_row=0,
             alone_since_s=None,
         )
-        evidence = {k: v for k, v in self.condition.evidence.items() if k != INTERRUPTED}
+        evidence = dict(self.condition.evidence)
         literal = self.track.confirm == "in_a_row"
         if in_a_row >= RECOVER_TRIALS or (literal and not self.confirmed):
             evidence["latest_trial"] = comparison.trial
@@ -258,6 +258,7 @@ class Loss(Struct, frozen=True):
     def _over(self, evidence: Evidence, at_s: float, noted: str) -> Loss:
         """High and not acknowledged: latched, so that nobody misses what has been."""
         condition = self.condition
+        evidence.pop(INTERRUPTED, None)
         evidence["reason"] = "recovered" if self.confirmed else "not repeated"
         if self.confirmed:
             evidence["recovering"] = f"{self.recovered_in_a_row} of {RECOVER_TRIALS}"
@@ -317,6 +318,7 @@ class Loss(Struct, frozen=True):
             scope: what the scope then is.
         """
         condition, seen = self.condition, self.seen
+        evidence.pop(INTERRUPTED, None)
         kind = changes.get("kind", condition.kind)
         priority = condition.priority
         if self.confirmed and (newly or least):
