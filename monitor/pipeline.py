@@ -24,6 +24,7 @@ from monitor.types import (
     Marker,
     Missed,
     Notice,
+    Resume,
     Status,
     StreamInfo,
     Tick,
@@ -55,6 +56,8 @@ class Pipeline:
         elif isinstance(item, Notice):
             yield from self.tracker.notices([replace(item, at_s=self.acquisition.now_s)])
         else:
+            if isinstance(item, Resume):
+                self.acquisition.number_after(item.trials)
             yield from self.tracker.command(item, self.acquisition.case_s(item.t_lsl))
 
     def finish(self) -> Iterator[Event]:

@@ -139,7 +139,23 @@ class PauseAudio:
     t_lsl: float = 0.0
 
 
-Command = Acknowledge | SetBaseline | Annotate | PauseAudio
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The case goes on after its engine died: the first command of the new run, where it is given.
+
+    Numbers go on after ``trials``, ``alarms`` and ``baseline_ids``.
+    """
+
+    trials: int
+    alarms: int
+    baseline_ids: int
+    baselines: tuple[ResumedBaseline, ...]
+    standing: tuple[ResumedAlarm, ...]
+    by: str = "monitor"
+    t_lsl: float = 0.0
+
+
+Command = Acknowledge | SetBaseline | Annotate | PauseAudio | Resume
 
 
 # --------------------------------------------------------------------------- acquisition
@@ -327,7 +343,7 @@ class Baseline:
     ``sweep_uv`` (n,) float32 is the median of the accepted sweeps, for display. ``set_by`` and
     ``reason`` are given where an operator set it. ``spread``: upper over lower quartile of
     the responses' amplitudes. ``floor_uv``: the smallest response that these trials would have
-    shown.
+    shown. ``phases``: the median of their numbers of phases.
     """
 
     id: int
@@ -345,6 +361,39 @@ class Baseline:
     sweep_uv: Float32Array | None = None
     spread: float | None = None
     floor_uv: float | None = None
+    phases: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedResponse:
+    """What a baseline that was still learning had from one response."""
+
+    trial: int
+    amplitude_uv: float
+    onset_ms: float | None = None
+    phases: int | None = None
+    floor_uv: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedBaseline:
+    """A baseline of an earlier run, without its sweep; ``learned`` from, where it is not frozen."""
+
+    id: int
+    setting: str
+    channel: str
+    state: BaselineState
+    amplitude_uv: float
+    onset_ms: float | None = None
+    accepted: int = 0
+    responses: int = 0
+    trials: tuple[int, ...] = ()
+    set_by: str = ""
+    reason: str = ""
+    spread: float | None = None
+    floor_uv: float | None = None
+    phases: float | None = None
+    learned: tuple[ResumedResponse, ...] = ()
 
 
 class AlarmKind(StrEnum):
@@ -433,6 +482,21 @@ class AlarmCondition(Struct, frozen=True):
     resolved_s: float | None = None
     acknowledged_by: str = ""
     acknowledged_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedAlarm:
+    """A condition of an earlier run that stood when its engine died.
+
+    ``alone_since_s``: the last comparable trial, where nobody has repeated it; ``high_since_s``:
+    since when it is high and nobody has acknowledged it. Both are seconds of the *new* run, so
+    negative. ``intensity`` is that of the stimulus it was judged by.
+    """
+
+    condition: AlarmCondition
+    intensity: float | None = None
+    alone_since_s: float | None = None
+    high_since_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,9 @@ def _baseline(event: Baseline) -> Body:
         "trials": event.trials,
         "set_by": event.set_by,
         "reason": event.reason,
+        "spread": event.spread,
+        "floor_uv": event.floor_uv,
+        "phases": event.phases,
         "sweep_uv": None if event.sweep_uv is None else _sweep(event.sweep_uv),
     }
 

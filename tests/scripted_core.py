@@ -25,6 +25,7 @@ from monitor.types import (
     Input,
     Marker,
     Measurement,
+    Resume,
     Status,
     Stimulus,
     StreamInfo,
@@ -89,6 +90,7 @@ class ScriptedPipeline:
     def __init__(self, config: CaseConfig | None = None) -> None:
         self.acquisition = ScriptedAcquisition()
         self.measurer = ScriptedMeasurer()
+        self.trials_before = 0
         self.tracker = Tracker(CHANNELS, config or CaseConfig())
 
     def feed(self, item: Input) -> Iterator[Event]:
@@ -101,6 +103,9 @@ class ScriptedPipeline:
                 yield from self.tracker.tick(item.t_lsl)
             case ClockOffset():
                 pass
+            case Resume():
+                self.trials_before = item.trials
+                yield from self.tracker.command(item, 0.0)
             case _:
                 yield from self.tracker.command(item, item.t_lsl)
 
@@ -114,7 +119,7 @@ class ScriptedPipeline:
         if text == "not a stimulus":
             return
         stimuli.matched += 1
-        trial = stimuli.matched
+        trial = stimuli.matched + self.trials_before
         epoch = Epoch(
             trial=trial,
             stimulus=Stimulus(marker.t_lsl, text),

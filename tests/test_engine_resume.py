@@ -15,7 +15,6 @@ from monitor.engine.case import run_case
 from monitor.engine.feed import Ask, Unwatched
 from monitor.engine.resume import (
     NEW_CASE,
-    RestoredBaseline,
     Resumed,
     account_for_unstored,
     read_interrupted,
@@ -25,9 +24,21 @@ from monitor.journal.database import SEQ_BLOCK, EventRow, JournalReader
 from monitor.journal.epochs import read_epoch
 from monitor.link import ReadWaveform, Reply
 from monitor.track.alarms import CommandRefused
-from monitor.types import Acknowledge, AlarmState, Annotate, MonitorError, SetBaseline
+from monitor.types import (
+    Acknowledge,
+    AlarmCondition,
+    AlarmState,
+    Baseline,
+    BaselineState,
+    Event,
+    Marker,
+    MonitorError,
+    Priority,
+    SetBaseline,
+    Tick,
+)
 from tests.running import CASE_ID, new_journal
-from tests.scripted_core import ScriptedPipeline, ScriptedSource, loss_and_recovery
+from tests.scripted_core import ScriptedPipeline, ScriptedSource, chunk, loss_and_recovery
 
 LOST = loss_and_recovery()[: 3 * 13]
 
@@ -77,14 +88,46 @@ def run_on(folder: Path, resumed: Resumed) -> list[tuple[int, str, dict[str, Any
     return [(row.seq, row.type, json.loads(row.body)) for row in rows]
 
 
+def shown(trials: list[str], at_s: int = 10) -> list[Any]:
+    """Markers and ticks of these trials, a second apart."""
+    items: list[Any] = []
+    for i, text in enumerate(trials, start=at_s):
+        items += [chunk(float(i)), Marker(float(i), text), Tick(i + 0.5)]
+    return items
+
+
+def crashed_after(folder: Path, *items: Any) -> Resumed:
+    """A case of ten trials of baseline and what follows, whose engine then died."""
+    new_journal(folder)
+    case = [*LOST[:30], *items]
+    with pytest.raises(Crash):
+        run_case(CrashingSource(case), ScriptedPipeline(), folder, Unwatched(), case_id=CASE_ID)
+    return read(folder)
+
+
+def taken_up(resumed: Resumed) -> ScriptedPipeline:
+    """A core that goes on with what was left."""
+    pipeline = ScriptedPipeline()
+    list(pipeline.feed(resumed.command()))
+    return pipeline
+
+
+def fed(pipeline: ScriptedPipeline, items: list[Any]) -> list[Event]:
+    return [event for item in items for event in pipeline.feed(item)]
+
+
+def alarms_of(pipeline: ScriptedPipeline, items: list[Any]) -> list[AlarmCondition]:
+    return [e for e in fed(pipeline, items) if isinstance(e, AlarmCondition)]
+
+
 def test_the_journal_says_where_the_case_was(tmp_path: Path) -> None:
     resumed = read(crashed(tmp_path))
     assert (resumed.trials, resumed.alarms, resumed.baseline_ids > 0) == (13, 1, True)
     assert resumed.offset_s == 60.0
-    assert resumed.standing[1].state is AlarmState.LATCHED
-    assert "restarted" in str(resumed.standing[1].evidence["interrupted"])
-    restored = resumed.baselines_to_restore()
-    assert [(b.channel, b.amplitude_uv) for b in restored] == [
+    alarm = resumed.standing[1].condition
+    assert (alarm.state, alarm.priority) == (AlarmState.ACTIVE, Priority.HIGH)
+    assert "restarted" in str(alarm.evidence["interrupted"])
+    assert [(b.channel, b.amplitude_uv) for b in resumed.baselines] == [
         ("L-APB", 100.0),
         ("R-APB", 200.0),
         ("L-TA", 300.0),
@@ -104,28 +147,64 @@ def test_numbers_go_on_and_none_is_used_twice(tmp_path: Path) -> None:
     alarms = {body["id"] for _, kind, body in added if kind == "alarm" and body["id"] > 1}
     assert min(alarms) == 2
     baselines = [body["id"] for _, kind, body in added if kind == "baseline"]
-    assert min(baselines) > resumed.baseline_ids
+    assert sorted(set(baselines)) == [1, 2, 3], "they are the ones of before"
+    evidence = [b["evidence"] for _, k, b in added if k == "alarm" and b["id"] == 1]
+    assert evidence[1]["latest_trial"] == 14
+    assert evidence[1]["trials"] == "11, 12, 13, 14"
+    assert evidence[1]["baseline_id"] == 3
 
 
-def test_the_restart_is_an_alarm_and_the_old_one_stands_until_acknowledged(tmp_path: Path) -> None:
+def test_the_restart_is_an_alarm_and_the_old_one_stands(tmp_path: Path) -> None:
     folder = crashed(tmp_path)
     added = run_on(folder, read(folder))
     alarms = [body for _, kind, body in added if kind == "alarm"]
-    assert (alarms[0]["id"], alarms[0]["state"]) == (1, "latched")
+    assert (alarms[0]["id"], alarms[0]["state"]) == (1, "active")
+    assert "interrupted" in alarms[0]["evidence"]
+    assert alarms[0]["raised_s"] == 10.0
     restarted = [body for body in alarms if body["kind"] == "engine_restarted"]
     assert restarted[0]["class"] == "technical"
     assert restarted[0]["state"] == "active"
 
 
-def test_a_loss_that_goes_on_is_found_again_against_the_restored_baseline(tmp_path: Path) -> None:
+def test_a_loss_goes_on_as_the_same_alarm_and_is_over_when_the_response_is_back(
+    tmp_path: Path,
+) -> None:
     folder = crashed(tmp_path)
     added = run_on(folder, read(folder))
     first = next(body for _, kind, body in added if kind == "trial")
     assert first["channels"][2]["baseline_uv"] == 300.0
-    found = [
-        b for _, k, b in added if k == "alarm" and b["kind"] == "response_lost" and b["id"] > 1
+    losses = [b for _, k, b in added if k == "alarm" and b["kind"] == "response_lost"]
+    assert {body["id"] for body in losses} == {1}
+    assert losses[-1]["state"] == "latched"
+    assert all("interrupted" not in body["evidence"] for body in losses[1:])
+    evidence = losses[-1]["evidence"]
+    at_s = {b["trial"]: b["stimulus_s"] for _, k, b in added if k == "trial"}
+    assert evidence["recovered_s"] == at_s[evidence["latest_trial"]]
+
+
+@pytest.mark.parametrize(
+    ("trials", "state", "priority"),
+    [
+        (["100 200 140"], "unconfirmed", "low"),
+        (["100 200 0"], "unconfirmed", "medium"),
+        (["100 200 0", "100 200 0"], "active", "high"),
+        (["100 200 0", "100 200 0", "100 200 300", "100 200 300"], "latched", "high"),
+    ],
+)
+def test_what_stood_stands_as_it_was(
+    tmp_path: Path, trials: list[str], state: str, priority: str
+) -> None:
+    resumed = crashed_after(tmp_path, *shown(trials))
+    assert [(a.condition.state, a.condition.priority) for a in resumed.standing.values()] == [
+        (state, priority)
     ]
-    assert [body["state"] for body in found[:2]] == ["unconfirmed", "active"]
+    told = ("interrupted" in a.condition.evidence for a in resumed.standing.values())
+    assert list(told) == [state != "latched"]
+    tracker = taken_up(resumed).tracker
+    ended = [e for e in tracker.command(Acknowledge(1, "XY"), 1.0) if e.id == 1]
+    assert ended[0].state is (
+        AlarmState.RESOLVED if state == "latched" else AlarmState.ACKNOWLEDGED
+    )
 
 
 def test_the_case_s_seconds_go_on(tmp_path: Path) -> None:
@@ -140,36 +219,96 @@ def test_the_case_s_seconds_go_on(tmp_path: Path) -> None:
 
 
 def test_an_inherited_alarm_is_acknowledged_once_by_somebody(tmp_path: Path) -> None:
-    resumed = read(crashed(tmp_path))
-    assert resumed.holds(1)
-    assert not resumed.holds(2)
-    with pytest.raises(CommandRefused, match="name a person"):
-        resumed.acknowledge(1, " ", 5.0)
-    after, alarm = resumed.acknowledge(1, "XY", 5.0)
-    assert (alarm.state, alarm.acknowledged_by) == (AlarmState.RESOLVED, "XY")
-    assert alarm.resolved_s == 65.0
-    with pytest.raises(CommandRefused, match="not standing"):
-        after.acknowledge(1, "XY", 6.0)
+    tracker = taken_up(read(crashed(tmp_path))).tracker
+    with pytest.raises(CommandRefused, match="name of the operator"):
+        list(tracker.command(Acknowledge(1, " "), 5.0))
+    assert [e.state for e in tracker.command(Acknowledge(1, "XY"), 5.0)] == ["acknowledged"]
+    with pytest.raises(CommandRefused, match="alarm 1 is already acknowledged by XY"):
+        list(tracker.command(Acknowledge(1, "XY"), 6.0))
 
 
-def test_commands_reach_the_core_in_its_own_numbers(tmp_path: Path) -> None:
-    resumed = read(crashed(tmp_path))
-    assert resumed.unshift(Acknowledge(3, "XY")) == Acknowledge(2, "XY")
-    assert resumed.unshift(Annotate("x", "XY")) == Annotate("x", "XY")
+def test_an_alarm_that_was_acknowledged_stays_so_until_it_is_worse(tmp_path: Path) -> None:
+    acts = [*shown(["100 200 120"] * 6), Acknowledge(1, "XY", 17.0)]
+    resumed = crashed_after(tmp_path, *acts)
+    was = resumed.standing[1].condition
+    assert (was.state, was.acknowledged_by) == (AlarmState.ACKNOWLEDGED, "XY")
+    pipeline = taken_up(resumed)
+    same = alarms_of(pipeline, shown(["100 200 120"] * 2))
+    assert {(a.id, a.state, a.acknowledged_by) for a in same} == {(1, "acknowledged", "XY")}
+    worse = alarms_of(pipeline, shown(["100 200 0"] * 2))
+    assert (worse[-1].id, worse[-1].state, worse[-1].acknowledged_by) == (1, "active", "")
+    told = [resumed.told(a) for a in (same[0], worse[-1])]
+    assert [a.acknowledged_s for a in told] == [was.acknowledged_s, None]
+
+
+def test_a_new_baseline_over_an_inherited_loss_needs_the_override(tmp_path: Path) -> None:
+    tracker = taken_up(read(crashed(tmp_path))).tracker
+    lower = SetBaseline("L-TA", "XY", "new normal", amplitude_uv=20.0)
+    with pytest.raises(CommandRefused, match="alarm 1 stands on L-TA: override is needed"):
+        list(tracker.command(lower, 1.0))
+    assert list(tracker.command(replace(lower, override=True), 1.0))
+
+
+def test_an_inherited_high_alarm_goes_on_being_passed_on(tmp_path: Path) -> None:
+    # High for 60 s when the engine died; passed on after 120, 300 and 600 s.
+    pipeline = taken_up(crashed_after(tmp_path, *LOST[-9:]))
+    tracker = pipeline.tracker
+    assert list(tracker.tick(50.0)) == []
+    (first,) = [e for e in tracker.tick(70.0) if isinstance(e, AlarmCondition)]
+    assert (first.id, first.evidence["escalation"]) == (1, "1 of 3")
+    last = [e.kind for e in tracker.tick(700.0) if isinstance(e, AlarmCondition)]
+    assert last == ["response_lost", "escalation_exhausted"]
+
+
+def test_an_escalation_that_was_exhausted_stands_until_somebody_takes_it(tmp_path: Path) -> None:
+    resumed = crashed_after(tmp_path, *LOST[-9:], Tick(700.0))
+    kinds = {a.condition.kind for a in resumed.standing.values()}
+    assert kinds == {"response_lost", "escalation_exhausted"}
+    tracker = taken_up(resumed).tracker
+    assert list(tracker.tick(10.0)) == [], "it is not passed on a second time"
+    taken = list(tracker.command(Acknowledge(1, "XY"), 20.0))
+    assert [(e.kind, e.state) for e in taken] == [
+        ("response_lost", "acknowledged"),
+        ("escalation_exhausted", "resolved"),
+    ]
+
+
+def test_a_baseline_that_was_learning_goes_on_learning(tmp_path: Path) -> None:
+    new_journal(tmp_path)
+    items = shown(["100 200 300"] * 6 + ["100 200 330"], at_s=0)
+    with pytest.raises(Crash):
+        run_case(CrashingSource(items), ScriptedPipeline(), tmp_path, Unwatched(), case_id=CASE_ID)
+    resumed = read(tmp_path)
+    assert {b.state for b in resumed.baselines} == {BaselineState.USABLE}
+    pipeline = taken_up(resumed)
+    events = fed(pipeline, shown(["100 200 330"] * 3))
+    last = [e for e in events if isinstance(e, Baseline) and e.channel == "L-TA"][-1]
+    assert (last.state, last.id, last.responses) == (BaselineState.FROZEN, 3, 10)
+    assert last.amplitude_uv == 300.0, "the median of six at 300 and four at 330"
+    assert last.trials == tuple(range(1, 11))
+
+
+def test_technical_alarms_of_before_end_and_say_why(tmp_path: Path) -> None:
+    resumed = crashed_after(tmp_path, *shown(["- - -"] * 3))
+    assert resumed.standing == {}
+    assert {a.kind for a in resumed.ended} >= {"rejects_in_a_row"}
+    assert {a.state for a in resumed.ended} == {AlarmState.RESOLVED}
+    assert all("no longer followed" in str(a.evidence["interrupted"]) for a in resumed.ended)
 
 
 def test_a_new_case_shifts_nothing() -> None:
     assert NEW_CASE.is_new
     assert NEW_CASE.notices() == []
-    assert NEW_CASE.interrupted() == []
+    assert NEW_CASE.command().standing == ()
     now = datetime(2026, 1, 5, tzinfo=UTC)
     assert NEW_CASE.beginning_at(now).offset_s == 0.0
 
 
 def test_a_baseline_that_can_t_be_restored_is_noted(tmp_path: Path) -> None:
     folder = crashed(tmp_path)
-    lost = SetBaseline("no such channel", "monitor", "restored", amplitude_uv=1.0)
-    resumed = replace(read(folder), baselines=(RestoredBaseline(lost),))
+    resumed = read(folder)
+    lost = replace(resumed.baselines[0], channel="no such channel")
+    resumed = replace(resumed, baselines=(lost,))
     notes = [body for _, kind, body in run_on(folder, resumed) if kind == "annotation"]
     assert any("not restored" in note["text"] for note in notes)
 
@@ -179,12 +318,12 @@ def test_a_restored_baseline_is_drawn_as_it_was(tmp_path: Path) -> None:
     with JournalReader(folder) as journal:
         before = [json.loads(r.body) for r in journal.walk() if r.type == "baseline"][-1]
     added = run_on(folder, read(folder))
-    restored = [b for _, k, b in added if k == "baseline" and b["set_by"] == "monitor"]
+    restored = [b for _, k, b in added if k == "baseline"]
     after = next(b for b in restored if b["channel"] == before["channel"])
     assert before["onset_ms"] is not None
     assert before["sweep_uv"]
-    assert (after["onset_ms"], after["sweep_uv"]) == (before["onset_ms"], before["sweep_uv"])
-    assert after["id"] > before["id"]
+    assert before["spread"] is not None
+    assert after == before
 
 
 def test_a_waveform_of_the_earlier_run_can_be_read_again(tmp_path: Path) -> None:
@@ -272,3 +411,23 @@ def test_a_restart_that_can_t_be_written_is_named(tmp_path: Path, monkeypatch) -
     monkeypatch.setattr("monitor.engine.resume.append", full)
     with pytest.raises(MonitorError, match=r"journal\.sqlite: can't be written: .*full"):
         account_for_unstored(folder, read(folder), datetime.now(UTC))
+
+
+def folder_in(tmp_path: Path, name: str) -> Path:
+    folder = tmp_path / name
+    folder.mkdir()
+    return folder
+
+
+def test_a_recording_of_the_second_run_starts_with_what_was_left(tmp_path: Path) -> None:
+    resumed = read(crashed(folder_in(tmp_path, "first")))
+    folder = new_journal(folder_in(tmp_path, "again"))
+    source = ScriptedSource([resumed.command(), *loss_and_recovery()[30:]])
+    run_case(source, ScriptedPipeline(), folder, Unwatched(), case_id=CASE_ID)
+    with JournalReader(folder) as journal:
+        rows = [(row.type, json.loads(row.body)) for row in journal.events()]
+        assert next(i.kind for i in journal.inputs()) == "command"
+    assert [b["id"] for kind, b in rows if kind == "baseline"] == [1, 2, 3]
+    assert next(b for kind, b in rows if kind == "trial")["trial"] == 14
+    lost = [b["state"] for kind, b in rows if kind == "alarm" and b["id"] == 1]
+    assert (lost[0], lost[-1]) == ("active", "latched")

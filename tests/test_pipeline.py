@@ -27,6 +27,7 @@ from monitor.types import (
     Marker,
     Notice,
     Priority,
+    Resume,
     Status,
     Trial,
 )
@@ -198,3 +199,20 @@ def test_the_real_recording(shared_data: Path) -> None:
     states = {e.channel: e.state for e in events if isinstance(e, Baseline)}
     assert states["LECR"] is BaselineState.UNRELIABLE
     assert states["RFDI"] is BaselineState.FROZEN
+
+
+def test_trials_of_a_case_that_is_taken_up_again_are_numbered_on() -> None:
+    """The first trials that a display hears of after a restart."""
+    source = simulated(6.0)
+    with source:
+        pipeline = Pipeline(source.info, TRAIN, None)
+        events = list(pipeline.feed(Resume(41, 0, 0, (), ())))
+        while not source.exhausted:
+            for item in source.read(0.0):
+                events.extend(pipeline.feed(item))
+        events.extend(pipeline.finish())
+    trials = [event for event in events if isinstance(event, Trial)]
+    assert [trial.trial for trial in trials] == list(range(42, 42 + len(trials)))
+    assert trials
+    assert all(t.epoch is None or t.epoch.trial == t.trial for t in trials)
+    assert any(t.epoch is not None for t in trials)

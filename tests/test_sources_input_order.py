@@ -15,14 +15,55 @@ from monitor.sources.input_order import (
 )
 from monitor.types import (
     Acknowledge,
+    AlarmClass,
+    AlarmCondition,
     AlarmKind,
+    AlarmState,
     Annotate,
+    BaselineState,
     MonitorError,
     Notice,
     PauseAudio,
+    Priority,
+    Resume,
+    ResumedAlarm,
+    ResumedBaseline,
+    ResumedResponse,
     SetBaseline,
 )
 
+RESUME = Resume(
+    trials=13,
+    alarms=1,
+    baseline_ids=3,
+    baselines=(
+        ResumedBaseline(
+            3,
+            "C3/C4",
+            "L-TA",
+            BaselineState.USABLE,
+            0.1 + 0.2,
+            trials=(1,),
+            phases=3.5,
+            learned=(ResumedResponse(1, 0.3, 22.0, 4, None),),
+        ),
+    ),
+    standing=(
+        ResumedAlarm(
+            AlarmCondition(
+                1,
+                AlarmKind.RESPONSE_LOST,
+                AlarmClass.PHYSIOLOGICAL,
+                Priority.HIGH,
+                AlarmState.ACTIVE,
+                10.0,
+                evidence={"trials": "11, 12", "gradual": False, "upper_uv": None},
+            ),
+            intensity=400.0,
+            high_since_s=-12.5,
+        ),
+    ),
+)
 ACTS: list[Act] = [
     Acknowledge(3, "XY", 12.5, ("response_lost", "C3/C4 @ 400", "L-TA")),
     Acknowledge(4, "XY"),
@@ -31,6 +72,7 @@ ACTS: list[Act] = [
     ),
     Annotate('Schraube "links"\n', "Ünal", 5.0),
     PauseAudio(60.0, "XY", 6.0),
+    RESUME,
     Notice(AlarmKind.STIMULUS_MISSING, True, 0.0, message="the marker stream is gone"),
 ]
 

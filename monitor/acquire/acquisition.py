@@ -117,6 +117,10 @@ class Acquisition:
             return 0.0
         return max(0.0, self._clock.segments[-1].case_s(t_lsl - self._offsets_s["signal"]))
 
+    def number_after(self, trials: int) -> None:
+        """So many trials were numbered in an earlier run of the case; before the first stimulus."""
+        self._epochs.number_after(trials)
+
     def take_notices(self) -> list[Notice]:
         """The notices since the last call, oldest first."""
         taken = self._notices

@@ -110,6 +110,10 @@ class EpochQueue:
         self._left: deque[tuple[float, float]] = deque(maxlen=_LEFT_REMEMBERED)
         self.tally = Tally()
 
+    def number_after(self, trials: int) -> None:
+        """So many trials were numbered in an earlier run of the case."""
+        self._trial = trials
+
     @property
     def pending(self) -> int:
         """Stimuli that wait."""

@@ -19,7 +19,7 @@ from monitor import wire
 from monitor.engine.counts import Counts
 from monitor.engine.feed import Ask, Feed
 from monitor.engine.operators import StandingAlarms, command_of
-from monitor.engine.resume import BY_MONITOR, NEW_CASE, Resumed
+from monitor.engine.resume import NEW_CASE, Resumed
 from monitor.engine.seams import SYSTEM_CLOCK, CasePipeline, Clock
 from monitor.engine.selfwatch import SelfWatch
 from monitor.engine.waveforms import Waveforms
@@ -29,7 +29,6 @@ from monitor.journal.recorder import XdfRecorder
 from monitor.journal.writer import JournalWriter
 from monitor.link import (
     BEAT_INTERVAL_S,
-    AcknowledgeAlarm,
     Beat,
     Operator,
     ReadWaveform,
@@ -54,6 +53,7 @@ from monitor.types import (
     Marker,
     Notice,
     PauseAudio,
+    Resume,
     SetBaseline,
     StreamInfo,
     Tick,
@@ -164,18 +164,13 @@ class Engine:
     def _begin(self, notices: Sequence[Notice]) -> None:
         """What an earlier run left is said first; a new case has nothing to say."""
         now = self._clock.lsl()
-        self._show(self._resumed.interrupted(), now, shifted=True)
-        for command in self._resumed.baselines_to_restore():
-            try:
-                events = self._carry_out(command)
-                self._show((self._resumed.as_it_was(event) for event in events), now)
-            except CommandRefused as refused:
-                text = f"baseline of {command.channel} ({command.setting}) not restored: {refused}"
-                self._show(self._pipeline.feed(Annotate(text, BY_MONITOR)), now)
+        if not self._resumed.is_new:
+            self._show(self._resumed.ended, now, told=True)
+            self._show(self._carry_out(self._resumed.command()), now)
         self._notice([*self._resumed.notices(), *notices], now)
 
     def _take(self, item: Item, in_hand: float) -> None:
-        if isinstance(item, Acknowledge | SetBaseline | Annotate | PauseAudio):
+        if isinstance(item, Acknowledge | SetBaseline | Annotate | PauseAudio | Resume):
             self._repeat(item, in_hand)
             return
         self._record_input(item)
@@ -221,7 +216,7 @@ class Engine:
             events = self._carry_out(command)
         except CommandRefused as refused:
             text = f"a recorded command was not carried out again: {refused}"
-            events = self._pipeline.feed(Annotate(text, BY_MONITOR, self._now_t_lsl))
+            events = self._pipeline.feed(Annotate(text, "monitor", self._now_t_lsl))
         else:
             self._inputs.append(self._input("command", encode_act(command).encode()))
         self._show(events, in_hand)
@@ -231,20 +226,23 @@ class Engine:
             self._recorder.submit(item)
 
     def _show(
-        self, events: Iterable[Event], in_hand: float, *, shifted: bool = False
+        self, events: Iterable[Event], in_hand: float, *, told: bool = False
     ) -> list[EventRow]:
-        """Number, keep and publish the events of one input, in this order."""
+        """Number, keep and publish the events of one input, in this order.
+
+        ``told``: they are not the core's, and in the case's seconds already.
+        """
         rows: list[EventRow] = []
         timing = Timing()
         for event in events:
-            if not shifted:
+            if not told:
                 self._alarms.take(event)
-            told = event if shifted else self._resumed.shift(event)
+                event = self._resumed.told(event)
             stored: StoredEpoch | None = None
-            match told:
+            match event:
                 case Trial():
-                    timing = self._trial_timing(told, in_hand)
-                    stored = self._keep(told)
+                    timing = self._trial_timing(event, in_hand)
+                    stored = self._keep(event)
                 case AlarmCondition():
                     timing = replace(timing, raised=self._clock.lsl())
             self._seq += 1
@@ -252,8 +250,8 @@ class Engine:
                 EventRow(
                     seq=self._seq,
                     t=wire.utc_text(self._clock.utc()),
-                    type=wire.event_type(told),
-                    body=wire.encode(wire.event_body(told, timing, stored)),
+                    type=wire.event_type(event),
+                    body=wire.encode(wire.event_body(event, timing, stored)),
                 )
             )
         if rows or self._inputs:
@@ -378,17 +376,9 @@ class Engine:
     def _operate(self, ask: Operator) -> bytes:
         """An operator's act: the events that it made. Refused: nothing has changed."""
         now = self._clock.lsl()
-        if isinstance(ask, AcknowledgeAlarm) and self._resumed.holds(ask.alarm_id):
-            self._resumed, event = self._resumed.acknowledge(
-                ask.alarm_id, ask.by, self._pipeline.acquisition.now_s
-            )
-            self._remember("command", ask)
-            rows = self._show([event], now, shifted=True)
-        else:
-            command = self._resumed.unshift(command_of(ask, self._now_t_lsl))
-            events = self._carry_out(command)
-            self._remember("command", ask)
-            rows = self._show(events, now)
+        events = self._carry_out(command_of(ask, self._now_t_lsl))
+        self._remember("command", ask)
+        rows = self._show(events, now)
         envelopes = [wire.Envelope(r.seq, r.t, r.type, msgspec.Raw(r.body)) for r in rows]
         return wire.encode(envelopes)
 

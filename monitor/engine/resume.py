@@ -1,15 +1,17 @@
 """Going on with a case whose engine died: what its journal says, and how the numbers go on.
 
-The core starts afresh after a crash; it counts trials, alarms and baselines from 1 and seconds from
-its first sample. This shell adds what came before, so that no number is used twice, gives the core
-its baselines back as if an operator had set them, and keeps the alarms that stood: nothing can say
-that their condition is gone, so the high ones wait, latched, for somebody to acknowledge them.
+The core starts afresh after a crash. One command (:class:`monitor.types.Resume`), read from the
+journal here, gives it back its baselines, the conditions that stood and the last number of
+everything, so that none is used twice. What stood goes on standing as it was: nothing is known of
+it until the next trial, and its evidence says so. Technical conditions are found anew by whoever
+looks for them, so those of the earlier run end. Seconds of the core count from its first sample;
+this shell adds what came before.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -31,9 +33,11 @@ from monitor.journal.database import (
     append,
     open_for_writing,
 )
-from monitor.track.alarms import CommandRefused
+from monitor.track.advisory import ADVISORY_KINDS, shape_of
+from monitor.track.baseline import floor_of
+from monitor.track.evidence import INTERRUPTED
+from monitor.track.inherited import LOSS_KINDS
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
@@ -42,19 +46,21 @@ from monitor.types import (
     Baseline,
     BaselineState,
     CaseStatus,
-    Command,
     Event,
     Float32Array,
+    Measurement,
     MonitorError,
     Notice,
     Priority,
-    SetBaseline,
+    Resume,
+    ResumedAlarm,
+    ResumedBaseline,
+    ResumedResponse,
+    Status,
     Stimulus,
     Trial,
 )
 from monitor.wire import StoredEpoch
-
-BY_MONITOR = "monitor"
 
 
 class _BaselineBody(msgspec.Struct, frozen=True):
@@ -64,15 +70,35 @@ class _BaselineBody(msgspec.Struct, frozen=True):
     state: BaselineState
     amplitude_uv: float | None
     onset_ms: float | None
+    accepted: int
+    responses: int
+    trials: tuple[int, ...]
+    set_by: str
+    reason: str
     sweep_uv: list[float | None] | None
+    spread: float | None = None
+    floor_uv: float | None = None
+    phases: float | None = None
+
+
+class _RowBody(msgspec.Struct, frozen=True):
+    channel: str
+    status: Status
+    amplitude_uv: float | None
+    onset_ms: float | None
+    phases: int | None
+    snr: float | None
+    noise_uv: float | None
 
 
 class _TrialBody(msgspec.Struct, frozen=True):
     trial: int
+    stimulus_s: float
     setting: str
     intensity: float | None
     pulses_ms: tuple[float, ...]
     marker: str
+    channels: tuple[_RowBody, ...]
     waveform: StoredEpoch | None
 
     def kept(self) -> KeptEpoch | None:
@@ -83,21 +109,13 @@ class _TrialBody(msgspec.Struct, frozen=True):
         return KeptEpoch(self.waveform, stimulus)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RestoredBaseline:
-    """A baseline of an earlier run: the command that gives it back, and how it was drawn.
-
-    ``sweep_uv`` (n,) float32 and ``onset_ms`` as in :class:`monitor.types.Baseline`.
-    """
-
-    command: SetBaseline
-    onset_ms: float | None = None
-    sweep_uv: Float32Array | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What an earlier run left. The default is a new case: nothing, and every shift is 0."""
+    """What an earlier run left. The default is a new case: nothing, and ``offset_s`` is 0.
+
+    ``standing``: the conditions that the core takes over; ``ended``: those that it does not, as
+    they end; ``sweeps_uv``: how each baseline (setting, channel) was drawn, (n,) float32.
+    """
 
     last_seq: int = 0
     trials: int = 0
@@ -105,8 +123,12 @@ class Resumed:
     baseline_ids: int = 0
     began: datetime | None = None
     offset_s: float = 0.0
-    standing: Mapping[int, AlarmCondition] = field(default_factory=lambda: MappingProxyType({}))
-    baselines: tuple[RestoredBaseline, ...] = ()
+    standing: Mapping[int, ResumedAlarm] = field(default_factory=lambda: MappingProxyType({}))
+    ended: tuple[AlarmCondition, ...] = ()
+    baselines: tuple[ResumedBaseline, ...] = ()
+    sweeps_uv: Mapping[tuple[str, str], Float32Array] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     epochs: Mapping[int, KeptEpoch] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -119,20 +141,15 @@ class Resumed:
             return replace(self, began=first_sample)
         return replace(self, offset_s=(first_sample - self.began).total_seconds())
 
-    def interrupted(self) -> list[AlarmCondition]:
-        """The alarms that stood when the engine died, as they stand now."""
-        return list(self.standing.values())
-
-    def baselines_to_restore(self) -> tuple[SetBaseline, ...]:
-        return tuple(baseline.command for baseline in self.baselines)
-
-    def as_it_was(self, event: Event) -> Event:
-        """What came of giving a baseline back, with what only its display needs."""
-        if isinstance(event, Baseline):
-            for was in self.baselines:
-                if (was.command.setting, was.command.channel) == (event.setting, event.channel):
-                    return replace(event, onset_ms=was.onset_ms, sweep_uv=was.sweep_uv)
-        return event
+    def command(self) -> Resume:
+        """What gives the core everything back."""
+        return Resume(
+            trials=self.trials,
+            alarms=self.alarms,
+            baseline_ids=self.baseline_ids,
+            baselines=self.baselines,
+            standing=tuple(self.standing.values()),
+        )
 
     def notices(self) -> list[Notice]:
         """That there was an interruption, for everybody to see."""
@@ -141,56 +158,25 @@ class Resumed:
         message = "engine restarted: baselines restored, alarms kept"
         return [Notice(AlarmKind.ENGINE_RESTARTED, active=True, at_s=0.0, message=message)]
 
-    def holds(self, alarm_id: int) -> bool:
-        """The alarm is one of an earlier run, which the core does not know."""
-        return alarm_id <= self.alarms
-
-    def acknowledge(self, alarm_id: int, by: str, case_s: float) -> tuple[Resumed, AlarmCondition]:
-        """Somebody has seen an alarm of an earlier run: it was latched and is resolved now.
-
-        Raises:
-            CommandRefused: there is none such, or it is resolved already; or nobody is named.
-        """
-        if not by.strip():
-            raise CommandRefused("acknowledge: by must name a person", "invalid")
-        standing = self.standing.get(alarm_id)
-        if standing is None:
-            raise CommandRefused(f"alarm {alarm_id} is not standing", "not_now")
-        at_s = case_s + self.offset_s
-        resolved = structs.replace(
-            standing,
-            state=AlarmState.RESOLVED,
-            resolved_s=at_s,
-            acknowledged_by=by,
-            acknowledged_s=at_s,
-        )
-        left = {key: alarm for key, alarm in self.standing.items() if key != alarm_id}
-        return replace(self, standing=MappingProxyType(left)), resolved
-
-    def shift(self, event: Event) -> Event:
-        """An event of the core in the numbers of the whole case."""
+    def told(self, event: Event) -> Event:
+        """An event of the core as the whole case has it: in its seconds, and fit to be drawn."""
         if self.is_new:
             return event
         match event:
             case Trial():
-                epoch = event.epoch
-                number = event.trial + self.trials
-                at_s = event.stimulus_s + self.offset_s
+                epoch, at_s = event.epoch, event.stimulus_s + self.offset_s
                 if epoch is not None:
-                    epoch = replace(epoch, trial=number, stimulus_s=at_s)
-                return replace(event, trial=number, stimulus_s=at_s, epoch=epoch)
+                    epoch = replace(epoch, stimulus_s=at_s)
+                return replace(event, stimulus_s=at_s, epoch=epoch)
             case AlarmCondition():
-                return structs.replace(
-                    event,
-                    id=event.id + self.alarms,
-                    trial=None if event.trial is None else event.trial + self.trials,
-                    raised_s=event.raised_s + self.offset_s,
-                    resolved_s=self._later(event.resolved_s),
-                    acknowledged_s=self._later(event.acknowledged_s),
-                )
+                return self._alarm(event)
             case Baseline():
-                trials = tuple(trial + self.trials for trial in event.trials)
-                return replace(event, id=event.id + self.baseline_ids, trials=trials)
+                was = self.sweeps_uv.get((event.setting, event.channel))
+                # The core has no sweeps of the earlier run; the numbers are those of its baselines.
+                inherited = event.id <= self.baseline_ids and event.amplitude_uv is not None
+                if was is not None and inherited and event.sweep_uv is None:
+                    return replace(event, sweep_uv=was)
+                return event
             case Annotation():
                 return replace(event, at_s=event.at_s + self.offset_s)
             case CaseStatus():
@@ -200,11 +186,26 @@ class Resumed:
                     audio_paused_until_s=self._later(event.audio_paused_until_s),
                 )
 
-    def unshift(self, command: Command) -> Command:
-        """A command in the core's own numbers."""
-        if isinstance(command, Acknowledge):
-            return replace(command, alarm_id=command.alarm_id - self.alarms)
-        return command
+    def _alarm(self, event: AlarmCondition) -> AlarmCondition:
+        """What an inherited condition has from the earlier run is in the case's seconds already."""
+        inherited = self.standing.get(event.id)
+        was = None if inherited is None else inherited.condition
+        evidence = event.evidence
+        recovered_s = evidence.get("recovered_s")
+        if isinstance(recovered_s, float) and (
+            was is None or was.evidence.get("recovered_s") != recovered_s
+        ):
+            evidence = {**evidence, "recovered_s": recovered_s + self.offset_s}
+        acknowledged_s = event.acknowledged_s
+        if was is None or was.acknowledged_s != acknowledged_s:
+            acknowledged_s = self._later(acknowledged_s)
+        return structs.replace(
+            event,
+            raised_s=event.raised_s + self.offset_s if was is None else was.raised_s,
+            resolved_s=self._later(event.resolved_s),
+            acknowledged_s=acknowledged_s,
+            evidence=evidence,
+        )
 
     def _later(self, at_s: float | None) -> float | None:
         return None if at_s is None else at_s + self.offset_s
@@ -213,11 +214,88 @@ class Resumed:
 NEW_CASE = Resumed()
 
 
-def _interrupted(alarm: AlarmCondition, now_s: float) -> AlarmCondition:
-    evidence = {**alarm.evidence, "interrupted": "engine restarted: no longer followed"}
-    if alarm.priority is Priority.HIGH and alarm.alarm_class is AlarmClass.PHYSIOLOGICAL:
-        return structs.replace(alarm, state=AlarmState.LATCHED, evidence=evidence)
-    return structs.replace(alarm, state=AlarmState.RESOLVED, resolved_s=now_s, evidence=evidence)
+_TAKEN_OVER = LOSS_KINDS.union(ADVISORY_KINDS, {AlarmKind.ESCALATION_EXHAUSTED})
+"""What the core goes on with. Any other condition is found anew where it still is one."""
+
+
+@dataclass(slots=True)
+class _Record:
+    """The journal's events as they are walked through, in order."""
+
+    trials: dict[int, _TrialBody] = field(default_factory=dict)
+    alarms: dict[int, AlarmCondition] = field(default_factory=dict)
+    high_since: dict[int, str] = field(default_factory=dict)
+    baselines: dict[tuple[str, str], _BaselineBody] = field(default_factory=dict)
+    baseline_ids: int = 0
+
+    def take(self, row: EventRow) -> None:
+        match row.type:
+            case "trial":
+                trial = msgspec.json.decode(row.body, type=_TrialBody)
+                self.trials[trial.trial] = trial
+            case "alarm":
+                alarm = wire.read_alarm(row.body)
+                self.alarms[alarm.id] = alarm
+                if alarm.priority is Priority.HIGH and alarm.state is not AlarmState.ACKNOWLEDGED:
+                    self.high_since.setdefault(alarm.id, row.t)
+                else:
+                    self.high_since.pop(alarm.id, None)
+            case "baseline":
+                baseline = msgspec.json.decode(row.body, type=_BaselineBody)
+                self.baselines[baseline.setting, baseline.channel] = baseline
+                self.baseline_ids = max(self.baseline_ids, baseline.id)
+
+    def standing(self, alarm: AlarmCondition, began: datetime | None, now_s: float) -> ResumedAlarm:
+        """A condition that the core takes over, with the seconds of the new run."""
+        followed = alarm.alarm_class is AlarmClass.PHYSIOLOGICAL
+        if followed and alarm.state is not AlarmState.LATCHED:
+            evidence = {**alarm.evidence, INTERRUPTED: "engine restarted: no trial since"}
+            alarm = structs.replace(alarm, evidence=evidence)
+        trial = None if alarm.trial is None else self.trials.get(alarm.trial)
+        alone = alarm.state is AlarmState.UNCONFIRMED and "recovering" not in alarm.evidence
+        high_since = self.high_since.get(alarm.id)
+        high_since_s = None
+        if high_since is not None and began is not None:
+            high_since_s = (datetime.fromisoformat(high_since) - began).total_seconds() - now_s
+        return ResumedAlarm(
+            alarm,
+            intensity=None if trial is None else trial.intensity,
+            alone_since_s=trial.stimulus_s - now_s if alone and trial is not None else None,
+            high_since_s=high_since_s,
+        )
+
+    def baseline(self, was: _BaselineBody) -> ResumedBaseline:
+        assert was.amplitude_uv is not None
+        return ResumedBaseline(
+            id=was.id,
+            setting=was.setting,
+            channel=was.channel,
+            state=was.state,
+            amplitude_uv=was.amplitude_uv,
+            onset_ms=was.onset_ms,
+            accepted=was.accepted,
+            responses=was.responses,
+            trials=was.trials,
+            set_by=was.set_by,
+            reason=was.reason,
+            spread=was.spread,
+            floor_uv=was.floor_uv,
+            phases=was.phases,
+            learned=tuple(self._learned(was)) if was.state is BaselineState.USABLE else (),
+        )
+
+    def _learned(self, was: _BaselineBody) -> Iterator[ResumedResponse]:
+        for number in was.trials:
+            trial = self.trials.get(number)
+            rows = () if trial is None else trial.channels
+            for row in rows:
+                if row.channel == was.channel and row.amplitude_uv:
+                    m = Measurement(
+                        row.status, snr=row.snr, phases=row.phases, noise_uv=row.noise_uv
+                    )
+                    yield ResumedResponse(
+                        number, row.amplitude_uv, row.onset_ms, shape_of(m), floor_of(m)
+                    )
 
 
 def read_interrupted(journal: JournalReader, now: datetime) -> Resumed:
@@ -229,43 +307,36 @@ def read_interrupted(journal: JournalReader, now: datetime) -> Resumed:
     Raises:
         MonitorError: the journal can't be read.
     """
-    trials = baseline_ids = 0
-    epochs: dict[int, KeptEpoch] = {}
-    alarms: dict[int, AlarmCondition] = {}
-    baselines: dict[tuple[str, str], _BaselineBody] = {}
+    record = _Record()
     for row in journal.walk():
-        match row.type:
-            case "trial":
-                trial = msgspec.json.decode(row.body, type=_TrialBody)
-                trials = max(trials, trial.trial)
-                kept = trial.kept()
-                if kept is not None:
-                    epochs[trial.trial] = kept
-            case "alarm":
-                alarm = wire.read_alarm(row.body)
-                alarms[alarm.id] = alarm
-            case "baseline":
-                baseline = msgspec.json.decode(row.body, type=_BaselineBody)
-                baselines[baseline.setting, baseline.channel] = baseline
-                baseline_ids = max(baseline_ids, baseline.id)
+        record.take(row)
     began = next((datetime.fromisoformat(i.t) for i in journal.inputs() if i.kind == "start"), None)
     now_s = 0.0 if began is None else (now - began).total_seconds()
-    standing = {
-        alarm.id: _interrupted(alarm, now_s)
-        for alarm in alarms.values()
-        if alarm.state is not AlarmState.RESOLVED
-    }
+    open_ = [alarm for alarm in record.alarms.values() if alarm.state is not AlarmState.RESOLVED]
+    good = [b for b in record.baselines.values() if _was_good(b)]
+    kept = {number: trial.kept() for number, trial in record.trials.items()}
     return Resumed(
         last_seq=journal.last_seq,
-        trials=trials,
-        alarms=max(alarms, default=0),
-        baseline_ids=baseline_ids,
+        trials=max(record.trials, default=0),
+        alarms=max(record.alarms, default=0),
+        baseline_ids=record.baseline_ids,
         began=began,
         offset_s=now_s,
-        standing=MappingProxyType(standing),
-        baselines=tuple(_restore(b) for b in baselines.values() if _was_good(b)),
-        epochs=MappingProxyType(epochs),
+        standing=MappingProxyType(
+            {a.id: record.standing(a, began, now_s) for a in open_ if a.kind in _TAKEN_OVER}
+        ),
+        ended=tuple(_ended(a, now_s) for a in open_ if a.kind not in _TAKEN_OVER),
+        baselines=tuple(record.baseline(b) for b in good),
+        sweeps_uv=MappingProxyType(
+            {(b.setting, b.channel): _sweep(b.sweep_uv) for b in good if b.sweep_uv is not None}
+        ),
+        epochs=MappingProxyType({n: epoch for n, epoch in kept.items() if epoch is not None}),
     )
+
+
+def _ended(alarm: AlarmCondition, now_s: float) -> AlarmCondition:
+    evidence = {**alarm.evidence, INTERRUPTED: "engine restarted: no longer followed"}
+    return structs.replace(alarm, state=AlarmState.RESOLVED, resolved_s=now_s, evidence=evidence)
 
 
 def _was_good(baseline: _BaselineBody) -> bool:
@@ -275,18 +346,8 @@ def _was_good(baseline: _BaselineBody) -> bool:
     )
 
 
-def _restore(baseline: _BaselineBody) -> RestoredBaseline:
-    command = SetBaseline(
-        channel=baseline.channel,
-        by=BY_MONITOR,
-        reason=f"restored after an engine restart (baseline {baseline.id})",
-        setting=baseline.setting,
-        amplitude_uv=baseline.amplitude_uv,
-    )
-    sweep_uv = None
-    if baseline.sweep_uv is not None:
-        sweep_uv = np.array(baseline.sweep_uv, np.float32)  # None becomes NaN
-    return RestoredBaseline(command, baseline.onset_ms, sweep_uv)
+def _sweep(sweep_uv: list[float | None]) -> Float32Array:
+    return np.array(sweep_uv, np.float32)  # None becomes NaN
 
 
 def account_for_unstored(folder: Path, resumed: Resumed, now: datetime) -> Resumed:

@@ -169,6 +169,9 @@ class BaselineBody(_Body):
     trials: list[int]
     set_by: str
     reason: str
+    spread: float | None
+    floor_uv: float | None
+    phases: float | None
     sweep_uv: list[float | None] | None
 
 

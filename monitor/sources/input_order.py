@@ -28,6 +28,7 @@ from monitor.types import (
     MonitorError,
     Notice,
     PauseAudio,
+    Resume,
     SetBaseline,
 )
 
@@ -44,6 +45,7 @@ _ACTS: dict[str, type[Act]] = {
     "baseline": SetBaseline,
     "annotate": Annotate,
     "pause_audio": PauseAudio,
+    "resume": Resume,
     "notice": Notice,
 }
 _NAMES = {kind: name for name, kind in _ACTS.items()}

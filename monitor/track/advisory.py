@@ -22,6 +22,7 @@ SHAPE_SNR_MIN = 20.0
 """Peak over noise SD from which on a shape is the one it has without noise in 97 of 100 sweeps
 (bench.alarm_advisory)."""
 
+VOTED_KINDS = (AlarmKind.LATENCY_SHIFT, AlarmKind.MORPHOLOGY_CHANGE)
 ADVISORY_KINDS = (AlarmKind.LATENCY_SHIFT, AlarmKind.MORPHOLOGY_CHANGE, AlarmKind.THRESHOLD_RISE)
 
 
@@ -49,14 +50,21 @@ class _Votes:
     standing: bool = False
     shown: int = 0
     trials: int = 0
+    inherited: bool = False
 
     def take(self, shown: bool) -> bool:
         """Whether the sign has now come or gone."""
         self.shown = (self.shown << 1 | shown) & _LAST_TRIALS
         self.trials += 1
         votes = self.shown.bit_count()
-        against = min(self.trials, OF_TRIALS) - votes if self.standing else votes
-        if against < NEEDED:
+        without = min(self.trials, OF_TRIALS) - votes
+        if self.inherited:
+            # It stood before a restart: the trials since say anew whether it does.
+            decided = max(votes, without) >= NEEDED
+            self.standing = votes >= NEEDED
+            self.inherited = not decided
+            return decided
+        if (without if self.standing else votes) < NEEDED:
             return False
         self.standing = not self.standing
         return True
@@ -78,6 +86,11 @@ class Signs:
     track: TrackSection
     _latency: _Votes = field(default_factory=_Votes)
     _shape: _Votes = field(default_factory=_Votes)
+
+    def inherit(self, kind: AlarmKind) -> None:
+        """The sign stood when an earlier run of the case was interrupted."""
+        votes = self._latency if kind is AlarmKind.LATENCY_SHIFT else self._shape
+        votes.inherited = True
 
     def take(
         self, measurement: Measurement, onset_ms: float | None, phases: float | None

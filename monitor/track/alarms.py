@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.criteria import Comparison, DropCriterion
-from monitor.track.evidence import Evidence
+from monitor.track.evidence import INTERRUPTED, Evidence
+from monitor.track.inherited import LOSS_KINDS, inherited_loss
 from monitor.track.loss import Loss
 from monitor.track.scope import Judgement
 from monitor.types import (
@@ -31,6 +32,7 @@ from monitor.types import (
     Channel,
     MonitorError,
     Priority,
+    ResumedAlarm,
 )
 
 
@@ -116,6 +118,19 @@ class AlarmBook:
         self._last_id = 0
         self._losses: dict[str, dict[str, Loss]] = {}
         self._technical: dict[tuple[AlarmKind, str, str, str], AlarmCondition] = {}
+
+    def number_after(self, alarms: int) -> None:
+        """So many conditions were numbered in an earlier run of the case."""
+        self._last_id = alarms
+
+    def inherit(self, alarm: ResumedAlarm) -> AlarmCondition:
+        """A condition that stood when an earlier run was interrupted goes on as it stood."""
+        condition = alarm.condition
+        if condition.kind in LOSS_KINDS:
+            return self._keep_loss(inherited_loss(alarm, self._track))
+        key = (condition.kind, condition.setting, condition.channel, "")
+        self._technical[key] = condition
+        return condition
 
     def loss(self, setting: str, channel: str) -> Loss | None:
         """The loss standing on a channel under a setting, latched included."""
@@ -306,7 +321,7 @@ class AlarmBook:
         if standing is None:
             rule = ALARM_TABLE[kind].meaning
             found = self._condition(kind, at_s, setting, channel, rule, evidence, trial)
-        elif standing.evidence["message"] == message:
+        elif standing.evidence["message"] == message and INTERRUPTED not in standing.evidence:
             return None
         else:
             found = replace(standing, evidence=evidence)
@@ -347,6 +362,10 @@ class AlarmBook:
                     acknowledged_by=by,
                     acknowledged_s=at_s,
                 )
+                if standing.kind is _K.THRESHOLD_RISE and INTERRUPTED in standing.evidence:
+                    # The thresholds of the earlier run are not known: no trial can end it.
+                    del self._technical[technical_key]
+                    return replace(acknowledged, state=AlarmState.RESOLVED, resolved_s=at_s)
                 self._technical[technical_key] = acknowledged
                 return acknowledged
         if 1 <= alarm_id <= self._last_id:

@@ -39,6 +39,7 @@ from monitor.types import (
     Channel,
     Float32Array,
     Measurement,
+    ResumedBaseline,
     Status,
 )
 
@@ -92,12 +93,17 @@ class BaselineLearner:
         self._window_trials = max(track.baseline_frozen, room)
         self._accepted: deque[_Accepted] = deque()
         self.current: Baseline | None = None
-        self.phases: float | None = None
+        self._has_sweeps = True
         self._sweep: MedianSweep | None = None
 
     @property
     def state(self) -> BaselineState:
         return BaselineState.LEARNING if self.current is None else self.current.state
+
+    @property
+    def phases(self) -> float | None:
+        """The median number of phases at baseline, where it could be told."""
+        return None if self.current is None else self.current.phases
 
     @property
     def usable(self) -> Baseline | None:
@@ -128,7 +134,7 @@ class BaselineLearner:
         """
         if self.state is BaselineState.FROZEN:
             return None
-        amplitude_uv, floor_uv = measurement.amplitude_uv, _floor_uv(measurement)
+        amplitude_uv, floor_uv = measurement.amplitude_uv, floor_of(measurement)
         # A response with nothing left above the noise floor adds no amplitude: it counts as none.
         if measurement.status is Status.RESPONSE and amplitude_uv:
             self._accepted.append(
@@ -151,6 +157,35 @@ class BaselineLearner:
             self._accepted.popleft()
         return self._learned()
 
+    def inherit(self, was: ResumedBaseline) -> Baseline:
+        """The baseline goes on as an earlier run left it; its sweep is not kept here."""
+        self.current = Baseline(
+            id=was.id,
+            setting=self._setting,
+            channel=self.channel.name,
+            muscle=self.channel.muscle,
+            state=was.state,
+            amplitude_uv=was.amplitude_uv,
+            onset_ms=was.onset_ms,
+            accepted=was.accepted,
+            responses=was.responses,
+            trials=was.trials,
+            set_by=was.set_by,
+            reason=was.reason,
+            spread=was.spread,
+            floor_uv=was.floor_uv,
+            phases=was.phases,
+        )
+        if was.state is not BaselineState.FROZEN:
+            silent = was.accepted - len(was.learned)
+            self._accepted.extend(_Accepted(0) for _ in range(silent))
+            self._accepted.extend(
+                _Accepted(r.trial, r.amplitude_uv, r.onset_ms, None, r.phases, r.floor_uv)
+                for r in was.learned
+            )
+            self._has_sweeps = False
+        return self.current
+
     def set_value(self, amplitude_uv: float, by: str, reason: str) -> Baseline:
         """The operator ``by`` gives the value (> 0); it is frozen as given."""
         return self._anew(BaselineState.FROZEN, amplitude_uv, by, reason)
@@ -164,7 +199,8 @@ class BaselineLearner:
     ) -> Baseline:
         floor_uv = self.current.floor_uv if self.current is not None else None
         self._accepted.clear()
-        self.phases = self._sweep = None
+        self._sweep = None
+        self._has_sweeps = True
         self.current = replace(
             self._empty(),
             state=state,
@@ -207,9 +243,9 @@ class BaselineLearner:
                 "amplitude_uv": _median(amplitudes_uv),
                 "spread": spread,
                 "onset_ms": _median_of([a.onset_ms for a, _ in responses]),
-                "sweep_uv": self._median_sweep(),
+                "sweep_uv": self._median_sweep() if self._has_sweeps else None,
+                "phases": _median_of([a.phases for a, _ in responses]),
             }
-            self.phases = _median_of([a.phases for a, _ in responses])
             if done:
                 self._accepted.clear()
                 self._sweep = None
@@ -237,7 +273,8 @@ class BaselineLearner:
         )
 
 
-def _floor_uv(measurement: Measurement) -> float | None:
+def floor_of(measurement: Measurement) -> float | None:
+    """The smallest response that the sweep would show, in uV; None where its noise is not known."""
     noise_uv = measurement.noise_uv
     return None if noise_uv is None else FLOOR_OVER_NOISE * noise_uv
 

@@ -10,6 +10,9 @@ from monitor.track.scope import Judgement
 
 Evidence = dict[str, str | int | float | bool | None]
 
+INTERRUPTED = "interrupted"
+"""The engine was restarted and no trial has said anything of the condition since."""
+
 
 def tell_beyond(
     evidence: Evidence,

@@ -62,8 +62,8 @@ class Following:
         )
         return [muscles.judge(i) for i in asked]
 
-    def baseline_changed(self, i: int, baseline: Baseline) -> None:
-        """The baseline of channel ``i`` learned, or an operator moved it."""
+    def baseline_changed(self, i: int, baseline: Baseline, *, inherited: bool = False) -> None:
+        """The baseline of channel ``i`` learned, an operator moved it or an earlier run left it."""
         usable = baseline.state in (BaselineState.USABLE, BaselineState.FROZEN)
         self.learning = [
             n for n, learner in enumerate(self.learners) if learner.state is not _FROZEN
@@ -74,7 +74,7 @@ class Following:
         if not usable or baseline.amplitude_uv is None:
             if self._estimator.has_baseline(i):
                 self._estimator.baseline_dropped(i)
-        elif baseline.trials:
+        elif baseline.trials and not inherited:
             self._estimator.baseline_learned(i)
         else:
             self._estimator.baseline_given(i, baseline.amplitude_uv)

@@ -26,6 +26,7 @@ from monitor.types import (
     Event,
     Float32Array,
     Measurement,
+    ResumedBaseline,
     SetBaseline,
     Stimulus,
 )
@@ -66,11 +67,22 @@ class CaseBaselines:
         """By key; grows as stimuli of new settings come."""
         return self._settings
 
+    def number_after(self, baselines: int) -> None:
+        """So many baselines were numbered in an earlier run of the case."""
+        self._ids = count(baselines + 1)
+
+    def inherit(self, i: int, was: ResumedBaseline) -> Baseline:
+        """The baseline of channel ``i`` goes on as an earlier run of the case left it."""
+        following = self.named(was.setting)
+        now = following.learners[i].inherit(was)
+        following.baseline_changed(i, now, inherited=True)
+        return now
+
     def stimulus(self, given: Stimulus) -> tuple[Stimulus, Following]:
         """The stimulus, counted as of a setting, and what that setting remembers."""
         self._stimulated = True
         counted = self._known.counted(given)
-        return counted, self._following(counted.counted_as)
+        return counted, self.named(counted.counted_as)
 
     def learn(
         self,
@@ -200,7 +212,7 @@ class CaseBaselines:
                         f"alarm {loss.condition.id} stands on {name}: override is needed", "not_now"
                     )
         return [
-            (self._following(setting), i)
+            (self.named(setting), i)
             for setting in settings
             for i, channel in enumerate(self._channels)
             if channel.name in names
@@ -249,7 +261,8 @@ class CaseBaselines:
             None,
         )
 
-    def _following(self, key: str) -> Following:
+    def named(self, key: str) -> Following:
+        """What the setting of a key remembers; a new one has nothing yet."""
         following = self._settings.get(key)
         if following is None:
             following = self._settings[key] = Following(

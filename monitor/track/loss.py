@@ -40,7 +40,7 @@ from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.criteria import Comparison
-from monitor.track.evidence import Evidence, tell_beyond, tell_judgement
+from monitor.track.evidence import INTERRUPTED, Evidence, tell_beyond, tell_judgement
 from monitor.track.scope import Judgement
 from monitor.types import AlarmCondition, AlarmKind, AlarmState, Priority, Scope
 
@@ -199,13 +199,13 @@ class Loss(Struct, frozen=True):
             )
         dropped = ("worse", "escalation")
         evidence = {k: value for k, value in condition.evidence.items() if k not in dropped}
-        return replace(
+        after = replace(
             self,
             condition=replace(condition, state=AlarmState.ACKNOWLEDGED, evidence=evidence),
-            seen=_Seen(condition.kind, condition.priority, self.lowest_percent),
             high_since_s=None,
             passed_on=0,
         )
+        return seen_at(after)
 
     def waited(self, at_s: float) -> Loss:
         """Time passed: an unconfirmed condition that nobody repeats rises, a high one is passed on.
@@ -315,6 +315,7 @@ class Loss(Struct, frozen=True):
     def _over(self, evidence: Evidence, at_s: float, noted: str) -> Loss:
         """High and not acknowledged: latched, so that nobody misses what has been."""
         condition = self.condition
+        evidence.pop(INTERRUPTED, None)
         evidence["reason"] = "recovered" if self.confirmed else "not repeated"
         if self.confirmed:
             evidence["recovering"] = f"{self.recovered_in_a_row} of {RECOVER_TRIALS}"
@@ -374,6 +375,7 @@ class Loss(Struct, frozen=True):
             scope: what the scope then is.
         """
         condition, seen = self.condition, self.seen
+        evidence.pop(INTERRUPTED, None)
         kind = changes.get("kind", condition.kind)
         priority = condition.priority
         if self.confirmed and (newly or least):
@@ -460,6 +462,12 @@ class Loss(Struct, frozen=True):
         told = {"escalation": f"{level} of {len(self.track.escalate_s)}"}
         condition = replace(self.condition, evidence=self.condition.evidence | told)
         return replace(self, condition=condition, passed_on=level)
+
+
+def seen_at(loss: Loss) -> Loss:
+    """Somebody has seen the loss as it is now."""
+    condition = loss.condition
+    return replace(loss, seen=_Seen(condition.kind, condition.priority, loss.lowest_percent))
 
 
 def _confirmed_priority(kind: AlarmKind, judgement: Judgement | None) -> Priority:

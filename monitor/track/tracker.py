@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from monitor.config import CaseConfig
+from monitor.track.advisory import VOTED_KINDS
 from monitor.track.alarms import ALARM_TABLE, AlarmBook, CommandRefused
 from monitor.track.case import CaseLife
 from monitor.track.context import Confounders
@@ -42,6 +43,7 @@ from monitor.types import (
     Notice,
     PauseAudio,
     Priority,
+    Resume,
     SetBaseline,
     Status,
     Trial,
@@ -218,7 +220,36 @@ class Tracker:
                     else "audio pause ended"
                 )
                 events = [*statuses, Annotation(case_s, text, command.by)]
+            case Resume():
+                events = [*self._case.begun(), *self._resume(command, case_s)]
         yield from events
+
+    def _resume(self, command: Resume, case_s: float) -> list[Event]:
+        """Numbers, baselines and conditions go on as an earlier run of the case left them.
+
+        Raises:
+            CommandRefused: this run has begun.
+        """
+        if self._settings:
+            raise CommandRefused("resume: comes ahead of the first stimulus", "not_now")
+        self._alarms.number_after(command.alarms)
+        self._baselines.number_after(command.baseline_ids)
+        events: list[Event] = []
+        at = {channel.name: i for i, channel in enumerate(self._channels)}
+        for was in command.baselines:
+            i = at.get(was.channel)
+            if i is None:
+                text = f"baseline of {was.channel} ({was.setting}) not restored: no such channel"
+                events.append(Annotation(case_s, text, command.by))
+                continue
+            events.append(self._baselines.inherit(i, was))
+        for alarm in command.standing:
+            condition = self._alarms.inherit(alarm)
+            events.append(condition)
+            i = at.get(condition.channel)
+            if i is not None and condition.kind in VOTED_KINDS:
+                self._baselines.named(condition.setting).signs[i].inherit(condition.kind)
+        return events
 
     # ------------------------------------------------------------------ one trial
 

@@ -53,6 +53,9 @@ test("the highest alarm that nobody has acknowledged is heard", () => {
   const seen = { priority: "high", state: "acknowledged", acknowledged_s: 5 } as const;
   assert.equal(audiblePriority(state([seen, { priority: "low" }])), "low");
   assert.equal(audiblePriority(state([seen])), null);
+  const again = { priority: "high", state: "latched", acknowledged_s: 5 } as const;
+  assert.equal(audiblePriority(state([again])), "high");
+  assert.equal(audiblePriority(state([again, { priority: "low" }])), "high");
 });
 
 test("a pause silences alarms until its time, and never silences a lost connection", () => {

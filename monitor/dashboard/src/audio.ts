@@ -3,7 +3,7 @@
 
 import type { Priority } from "./contract.ts";
 import type { ViewState } from "./state.ts";
-import { audioPauseLeft_s, rankedAlarms, reception } from "./view.ts";
+import { audioPauseLeft_s, needsAcknowledging, rankedAlarms, reception } from "./view.ts";
 
 export interface Pulse {
   at_s: number;
@@ -37,7 +37,7 @@ export function audiblePriority(state: ViewState): Priority | null {
   if (reception(state) === "not receiving") return "medium";
   if (audioPauseLeft_s(state) > 0) return null;
   const first = rankedAlarms(state).open[0];
-  return first === undefined || first.acknowledged_s !== null ? null : first.priority;
+  return first === undefined || !needsAcknowledging(first) ? null : first.priority;
 }
 
 const FUNDAMENTAL_HZ: Record<Priority, number> = { high: 523, medium: 392, low: 330 };

@@ -35,6 +35,9 @@ function baseline(changes: Partial<Baseline>): Baseline {
     trials: [1, 2, 3],
     set_by: "",
     reason: "",
+    spread: null,
+    floor_uv: null,
+    phases: null,
     sweep_uv: null,
     ...changes,
   };

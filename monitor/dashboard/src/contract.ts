@@ -99,6 +99,9 @@ export interface Baseline {
   trials: number[];
   set_by: string;
   reason: string;
+  spread: number | null;
+  floor_uv: number | null;
+  phases: number | null;
   sweep_uv: (number | null)[] | null;
 }
 

@@ -14,7 +14,9 @@ import {
   logEntries,
   microvolts,
   muscleRows,
+  needsAcknowledging,
   rankedAlarms,
+  stateWords,
   trialAge_s,
   whyWords,
 } from "./view.ts";
@@ -78,6 +80,9 @@ function baseline(changes: Partial<Baseline>): Baseline {
     trials: [],
     set_by: "",
     reason: "",
+    spread: null,
+    floor_uv: null,
+    phases: null,
     sweep_uv: null,
     ...changes,
   };
@@ -110,6 +115,24 @@ test("what nobody has acknowledged comes first, then the priority, then the newe
   const { open, resolved } = rankedAlarms(state);
   assert.deepEqual(open.map((a) => a.id), [4, 3, 2, 1]);
   assert.deepEqual(resolved.map((a) => a.id), [5]);
+});
+
+test("an alarm waits for somebody by its state, whoever saw it before", () => {
+  const waiting = (["unconfirmed", "active", "latched", "acknowledged", "resolved"] as const).map(
+    (state) => needsAcknowledging(alarm({ state, acknowledged_s: 5, acknowledged_by: "AB" })),
+  );
+  assert.deepEqual(waiting, [true, true, true, false, false]);
+});
+
+test("an alarm of before a restart says that nothing is known of it, and never that it is gone", () => {
+  const evidence = { interrupted: "engine restarted: no trial since" };
+  for (const state of ["unconfirmed", "active", "acknowledged"] as const) {
+    const words = stateWords(alarm({ state, evidence }));
+    assert.match(words, new RegExp(`^${state.toUpperCase()}.*NOT KNOWN SINCE: repeat the stimulus$`));
+    assert.doesNotMatch(words, /gone/);
+  }
+  assert.equal(stateWords(alarm({ state: "resolved", evidence })), "RESOLVED");
+  assert.equal(stateWords(alarm({})), "ACTIVE");
 });
 
 test("an alarm shows what its muscle does now, and nothing once it is gone", () => {

@@ -85,9 +85,14 @@ export function audioPauseLeft_s(state: ViewState): number {
 
 const PRIORITY_RANK: Record<Priority, number> = { high: 3, medium: 2, low: 1 };
 
+/** Whether it waits for somebody: its state says so, whoever may have seen it at an earlier time. */
+export function needsAcknowledging(alarm: Alarm): boolean {
+  return alarm.state !== "acknowledged" && alarm.state !== "resolved";
+}
+
 /** An alarm that nobody has acknowledged yet comes before any that somebody has. */
 function rank(alarm: Alarm): number {
-  return (alarm.state === "acknowledged" ? 0 : 10) + PRIORITY_RANK[alarm.priority];
+  return (needsAcknowledging(alarm) ? 10 : 0) + PRIORITY_RANK[alarm.priority];
 }
 
 /** Unresolved alarms, the one that needs a person first; then those resolved, newest first. */
@@ -130,9 +135,17 @@ export function kindWords(kind: string): string {
 
 /** Where an alarm stands in its life, in words that say what is wanted of a person. */
 export function stateWords(alarm: Alarm): string {
+  const words = lifeWords(alarm);
+  const unknown = alarm.evidence["interrupted"] !== undefined && alarm.state !== "resolved";
+  return unknown ? `${words} · monitor restarted, NOT KNOWN SINCE: repeat the stimulus` : words;
+}
+
+function lifeWords(alarm: Alarm): string {
   switch (alarm.state) {
     case "unconfirmed":
-      return alarm.class === "technical" ? "UNCONFIRMED" : "UNCONFIRMED · repeat the stimulus";
+      return alarm.class === "technical" || alarm.evidence["interrupted"] !== undefined
+        ? "UNCONFIRMED"
+        : "UNCONFIRMED · repeat the stimulus";
     case "active":
       return "ACTIVE";
     case "acknowledged":

@@ -41,7 +41,3 @@ export function AcknowledgeButton({ alarm, operator }: { alarm: Alarm; operator:
     </span>
   );
 }
-
-export function needsAcknowledging(alarm: Alarm): boolean {
-  return alarm.acknowledged_s === null && alarm.state !== "resolved";
-}

@@ -7,10 +7,11 @@ import {
   clock,
   estimateWords,
   kindWords,
+  needsAcknowledging,
   stateWords,
   whyWords,
 } from "../view.ts";
-import { AcknowledgeButton, needsAcknowledging } from "./acknowledge.tsx";
+import { AcknowledgeButton } from "./acknowledge.tsx";
 import type { Operator } from "./operator.tsx";
 
 interface Props {

@@ -6,13 +6,14 @@ import {
   channelWords,
   clock,
   kindWords,
+  needsAcknowledging,
   reception,
   silence,
   stateWords,
   watchWords,
   whyWords,
 } from "../view.ts";
-import { AcknowledgeButton, needsAcknowledging } from "./acknowledge.tsx";
+import { AcknowledgeButton } from "./acknowledge.tsx";
 import type { Operator } from "./operator.tsx";
 
 interface Props {

@@ -1,0 +1,54 @@
+"""A loss out of the record: what its life goes on with after the engine was restarted.
+
+The record has the condition as it was shown, with its evidence, and not the counts behind it. Those
+that only ever bring a state nearer (trials in a row) begin anew: it takes two trials of this run to
+confirm a loss, or to end one. Those that keep something from being said twice go on.
+"""
+
+from __future__ import annotations
+
+from monitor.config import TrackSection
+from monitor.track.loss import Loss, seen_at
+from monitor.types import AlarmCondition, AlarmKind, AlarmState, ResumedAlarm
+
+LOSS_KINDS = frozenset({AlarmKind.AMPLITUDE_DROP, AlarmKind.RESPONSE_LOST})
+
+
+def inherited_loss(alarm: ResumedAlarm, track: TrackSection) -> Loss:
+    """The loss that a recorded condition of one of :data:`LOSS_KINDS` stands for."""
+    condition = alarm.condition
+    evidence = condition.evidence
+    trials = str(evidence.get("trials", ""))
+    lowest = _number(condition, "lowest_percent")
+    loss = Loss(
+        condition=condition,
+        track=track,
+        lowest_percent=(condition.percent_of_baseline or 0.0) if lowest is None else lowest,
+        trials=tuple(int(trial) for trial in trials.split(", ") if trial),
+        trials_beyond=int(_number(condition, "trials_beyond") or 0),
+        confirmed=_was_confirmed(condition),
+        alone_since_s=alarm.alone_since_s,
+        rises=sum(
+            limit_s <= (_number(condition, "not_repeated_for_s") or 0.0)
+            for limit_s in track.unconfirmed_rise_s
+        ),
+        high_since_s=alarm.high_since_s,
+        passed_on=int(str(evidence.get("escalation", "0")).split(" ")[0]),
+    )
+    return seen_at(loss) if condition.state is AlarmState.ACKNOWLEDGED else loss
+
+
+def _was_confirmed(condition: AlarmCondition) -> bool:
+    match condition.state:
+        case AlarmState.ACTIVE:
+            return True
+        case AlarmState.ACKNOWLEDGED:
+            return "confirmed_by" in condition.evidence
+        case AlarmState.LATCHED:
+            return condition.evidence.get("reason") == "recovered"
+    return False
+
+
+def _number(condition: AlarmCondition, name: str) -> float | None:
+    value = condition.evidence.get(name)
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,180 @@
+"""A case that is taken up again: losses, signs and baselines go on with what the record has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+from monitor.config import CaseConfig, TrackSection
+from monitor.track.alarms import CommandRefused
+from monitor.track.inherited import inherited_loss
+from monitor.track.tracker import Tracker
+from monitor.types import (
+    Acknowledge,
+    AlarmClass,
+    AlarmCondition,
+    AlarmKind,
+    AlarmState,
+    Baseline,
+    BaselineState,
+    Channel,
+    Epoch,
+    Event,
+    Measurement,
+    Priority,
+    Resume,
+    ResumedAlarm,
+    ResumedBaseline,
+    SetBaseline,
+    Status,
+    Stimulus,
+)
+
+CHANNEL = Channel("L-AH", "AH", "left")
+SETTING = "C3/C4"
+WAS = ResumedBaseline(
+    2, SETTING, "L-AH", BaselineState.FROZEN, 300.0, 40.0, 10, 10, phases=6.0, floor_uv=8.0
+)
+
+
+def condition(kind: AlarmKind = AlarmKind.AMPLITUDE_DROP, **changes: Any) -> AlarmCondition:
+    was = AlarmCondition(
+        4,
+        kind,
+        AlarmClass.PHYSIOLOGICAL,
+        Priority.LOW,
+        AlarmState.UNCONFIRMED,
+        100.0,
+        SETTING,
+        "L-AH",
+        "AH",
+        trial=20,
+        percent_of_baseline=40.0,
+        evidence={
+            "message": "as it was",
+            "interrupted": "engine restarted",
+            "trials": "19, 20",
+            "trials_beyond": 2,
+            "lowest_percent": 35.0,
+        },
+    )
+    return structs.replace(was, **changes)
+
+
+def response(uv: float, onset_ms: float = 40.0, phases: int = 6) -> Measurement:
+    return Measurement(
+        Status.RESPONSE, amplitude_uv=uv, onset_ms=onset_ms, phases=phases, snr=50.0, noise_uv=2.0
+    )
+
+
+class Case:
+    def __init__(self, *standing: ResumedAlarm, was: ResumedBaseline = WAS) -> None:
+        self.tracker = Tracker((CHANNEL,), CaseConfig())
+        self.resume = Resume(20, 6, 3, (was,), standing)
+        self.begun = list(self.tracker.command(self.resume, 0.0))
+        self.trials = 20
+
+    def trial(self, *measured: Measurement) -> list[AlarmCondition]:
+        events: list[Event] = []
+        for measurement in measured:
+            self.trials += 1
+            at_s = 30.0 * (self.trials - 20)
+            samples = np.zeros((1, 1), np.float32)
+            stimulus = Stimulus(at_s, "", SETTING)
+            epoch = Epoch(self.trials, stimulus, at_s, 0, 0, 0.0, 5000.0, samples)
+            events += self.tracker.trial(epoch, (measurement,), samples)
+        return [event for event in events if isinstance(event, AlarmCondition)]
+
+
+def test_counts_come_out_of_the_evidence() -> None:
+    loss = inherited_loss(ResumedAlarm(condition(), 400.0, -50.0, None), TrackSection())
+    assert (loss.trials, loss.trials_beyond, loss.lowest_percent) == ((19, 20), 2, 35.0)
+    assert (loss.alone_since_s, loss.confirmed, loss.rises) == (-50.0, False, 0)
+
+
+def test_an_unconfirmed_loss_rises_by_the_time_since_its_last_trial() -> None:
+    loss = inherited_loss(ResumedAlarm(condition(), alone_since_s=-50.0), TrackSection())
+    assert loss.waited(5.0) is loss
+    assert loss.waited(12.0).condition.priority is Priority.MEDIUM
+    evidence = condition().evidence | {"not_repeated_for_s": 60.0}
+    risen = ResumedAlarm(condition(evidence=evidence), alone_since_s=-100.0)
+    loss = inherited_loss(risen, TrackSection())
+    assert loss.waited(12.0) is loss, "the first rise has been"
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "confirmed"),
+    [
+        (AlarmState.ACTIVE, {}, True),
+        (AlarmState.ACKNOWLEDGED, {}, False),
+        (AlarmState.ACKNOWLEDGED, {"confirmed_by": "2 trials in a row"}, True),
+        (AlarmState.LATCHED, {"reason": "recovered"}, True),
+        (AlarmState.LATCHED, {"reason": "not repeated"}, False),
+        (AlarmState.UNCONFIRMED, {"confirmed_by": "estimator"}, False),
+    ],
+)
+def test_whether_it_was_confirmed_is_told_by_the_record(
+    state: AlarmState, more: dict[str, Any], confirmed: bool
+) -> None:
+    was = condition(state=state, evidence=condition().evidence | more)
+    loss = inherited_loss(ResumedAlarm(was), TrackSection())
+    assert loss.confirmed is confirmed
+    assert (loss.seen is not None) is (state is AlarmState.ACKNOWLEDGED)
+
+
+def test_numbers_go_on_after_those_of_the_earlier_run() -> None:
+    case = Case()
+    (raised,) = case.trial(response(90.0))
+    assert raised.id == 7
+    assert raised.evidence["baseline_id"] == 2
+    (new, _) = case.tracker.command(_anew(), 31.0)
+    assert isinstance(new, Baseline)
+    assert new.id == 4
+
+
+def _anew() -> SetBaseline:
+    return SetBaseline("L-AH", "XY", "new", SETTING, 200.0, override=True)
+
+
+def test_signs_are_held_to_the_onset_and_the_phases_of_before() -> None:
+    case = Case()
+    found = case.trial(*[response(300.0, onset_ms=60.0, phases=2)] * 5)
+    assert {a.kind for a in found} == {AlarmKind.LATENCY_SHIFT, AlarmKind.MORPHOLOGY_CHANGE}
+
+
+@pytest.mark.parametrize(
+    ("onset_ms", "state"), [(40.0, AlarmState.RESOLVED), (60.0, AlarmState.ACTIVE)]
+)
+def test_an_inherited_sign_is_decided_by_the_next_trials(
+    onset_ms: float, state: AlarmState
+) -> None:
+    sign = condition(AlarmKind.LATENCY_SHIFT, state=AlarmState.ACTIVE)
+    case = Case(ResumedAlarm(sign))
+    assert case.trial(*[response(300.0, onset_ms)] * 3) == []
+    (told,) = case.trial(response(300.0, onset_ms))
+    assert (told.id, told.state) == (4, state)
+    assert ("interrupted" in told.evidence) is (state is AlarmState.RESOLVED)
+
+
+def test_a_small_response_of_a_baseline_near_the_noise_still_raises_no_drop() -> None:
+    small = replace(WAS, amplitude_uv=40.0, floor_uv=32.0)
+    assert Case(was=small).trial(*[response(18.0)] * 3) == []
+    assert Case(was=replace(small, floor_uv=8.0)).trial(*[response(18.0)] * 3)
+
+
+def test_a_threshold_rise_that_nothing_can_end_ends_when_it_is_acknowledged() -> None:
+    case = Case(ResumedAlarm(condition(AlarmKind.THRESHOLD_RISE, state=AlarmState.ACTIVE)))
+    (told,) = case.tracker.command(Acknowledge(4, "XY"), 5.0)
+    assert isinstance(told, AlarmCondition)
+    assert (told.state, told.acknowledged_by) == (AlarmState.RESOLVED, "XY")
+
+
+def test_a_case_that_has_begun_is_not_taken_up_again() -> None:
+    case = Case()
+    case.trial(response(300.0))
+    with pytest.raises(CommandRefused, match="ahead of the first stimulus"):
+        next(case.tracker.command(case.resume, 40.0))
