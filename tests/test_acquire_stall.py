@@ -74,6 +74,18 @@ def test_stamps_of_a_strange_clock_neither_hide_nor_feign_a_stall(wrong_lsl: flo
     assert abs(notice.at_s - 99 * 0.05 - 0.25) <= 0.061  # a tick of either kind
 
 
+@pytest.mark.parametrize("piece_s", [0.02, 0.1, 0.3])
+def test_the_usual_interval_is_that_of_the_arrivals_however_they_are_cut(piece_s: float) -> None:
+    watch = StallWatch()
+    for tick in range(1, 200):
+        at_s = tick * 0.05
+        if tick % 6 == 0:
+            for i in range(round(0.3 / piece_s)):
+                assert watch.chunk(at_s - 0.3 + (i + 1) * piece_s, piece_s, at_s) is None
+        assert watch.tick(at_s, at_s) is None
+    assert watch.limit_s == pytest.approx(0.9)
+
+
 def test_a_backlog_in_one_piece_does_not_change_the_habit() -> None:
     watch = StallWatch()
     play(watch, 0.02, 2.0)
