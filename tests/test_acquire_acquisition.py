@@ -119,9 +119,9 @@ def play(
 def expected(whole: Signal, sample: int, t_lsl: float) -> Status | int:
     """What a stimulus right after ``sample`` must become: a status, or its epoch's first sample."""
     last = len(whole.t_lsl) - 1
-    if t_lsl < whole.t_lsl[0] or t_lsl > whole.t_lsl[last] + 1 / FS_HZ:
+    if t_lsl < whole.t_lsl[0] or t_lsl > whole.t_lsl[last] + 0.999 / FS_HZ:
         return Status.INCOMPLETE
-    if t_lsl > whole.t_lsl[sample] + 1.001 / FS_HZ:
+    if t_lsl > whole.t_lsl[sample] + 0.999 / FS_HZ:
         return Status.GAP
     first, end = whole.part_of(sample)
     if sample - PRE < first:
@@ -223,7 +223,7 @@ def test_each_stimulus_is_accounted_for_once_and_gets_its_own_samples(
         assert outcome.stimulus_s == pytest.approx(outcome.stimulus.t_lsl - T0_LSL, abs=1e-9)
         if isinstance(outcome, Epoch):
             assert outcome.out_of_order == (outcome.stimulus_s < latest_s)
-        latest_s = max(latest_s, outcome.stimulus_s)
+            latest_s = max(latest_s, outcome.stimulus_s)
     assert core.stimuli.duplicates == (len(stimuli) if doubled else 0)
     gaps = [n for n in core.take_notices() if n.active]
     assert [n.kind for n in gaps] == [AlarmKind.SIGNAL_GAP] * (len(whole.bounds) - 2)
@@ -438,6 +438,90 @@ def test_a_stimulus_whose_samples_never_come_gets_its_row_by_ticks() -> None:
     (given_up,) = out
     assert isinstance(given_up, Missed)
     assert given_up.status is Status.INCOMPLETE
+
+
+def run_live(
+    core: Acquisition, whole: Signal, inputs: dict[int, Input], chunk: int = 20
+) -> tuple[list[Outcome], list[float]]:
+    """Chunk, what is due before that sample, tick, and so on; gives the case's time at each."""
+    out: list[Outcome] = []
+    times_s = []
+    for first in range(0, len(whole.t_lsl), chunk):
+        for at in [at for at in inputs if first <= at < first + chunk]:
+            out += core.feed(inputs[at])
+        out += core.feed(whole.chunk(first, first + chunk))
+        now_lsl = T0_LSL + (first + chunk) / FS_HZ
+        out += core.feed(Tick(now_lsl))
+        times_s += [core.now_s, core.case_s(now_lsl)]
+    return out, times_s
+
+
+def test_a_marker_far_ahead_silences_nothing_that_follows() -> None:
+    whole = unbroken(8.0)
+    core = acquisition(case(cadence_s=1.0))
+    marks: dict[int, Input] = {at: Marker(float(whole.t_lsl[at]), "S") for at in (3000, 5000, 7000)}
+    out, times_s = run_live(core, whole, {2000: Marker(T0_LSL + 1e5, "S far"), **marks})
+    assert [type(o) for o in out] == [Epoch, Epoch, Missed, Epoch]
+    assert not any(o.out_of_order for o in out if isinstance(o, Epoch))
+    (far,) = [o for o in out if isinstance(o, Missed)]
+    assert "ahead of the signal" in far.reason
+    assert times_s == sorted(times_s)
+    # Nor does it stand for the stimuli that stopped.
+    missing = [n for n in core.take_notices() if n.kind is AlarmKind.STIMULUS_MISSING]
+    assert [n.active for n in missing] == [True]
+
+
+def test_markers_that_stay_far_ahead_are_a_fault_of_the_clocks_until_they_reach_the_signal() -> (
+    None
+):
+    whole = unbroken(10.0)
+    core = acquisition()
+    far: dict[int, Input] = {
+        at: Marker(float(whole.t_lsl[at]) + 500.0, "S") for at in range(2000, 9000, 2000)
+    }
+    run_live(core, whole, {**far, 16000: Marker(float(whole.t_lsl[16000]), "S")})
+    begun, over = core.take_notices()
+    assert begun.kind is over.kind is AlarmKind.CLOCK_FAULT
+    assert begun.cause == over.cause == "reach"
+    assert (begun.active, over.active) == (True, False)
+    assert begun.at_s == pytest.approx(5.1, abs=0.1)
+    assert over.at_s == pytest.approx(8.1, abs=0.1)
+
+
+@pytest.mark.parametrize("step_s", [-90_000.0, 90_000.0])
+@pytest.mark.parametrize("known_after", [0, 40, 6000])
+def test_a_device_clock_that_is_set_moves_the_time_of_the_case_no_whit(
+    step_s: float, known_after: int
+) -> None:
+    whole = signal([(6000, 0, 0.0), (14000, 0, step_s)])
+    core = acquisition()
+    marks: dict[int, Input] = {
+        at + 300: Marker(T0_LSL + at / FS_HZ, "S") for at in (3000, 15000, 17000)
+    }
+    first = ClockOffset("signal", T0_LSL, 0.0)
+    known = ClockOffset("signal", T0_LSL, -step_s)
+    out, times_s = run_live(core, whole, {0: first, 6000 + known_after: known, **marks})
+    ticks_s = np.repeat(np.arange(20, 20001, 20) / FS_HZ, 2)
+    np.testing.assert_allclose(times_s, ticks_s, atol=0.02)
+    assert [o.stimulus_s for o in out] == pytest.approx([1.5, 7.5, 8.5], abs=1e-3)
+    assert not any(o.out_of_order for o in epochs(out))
+    begun, over = core.take_notices()
+    assert begun.kind is over.kind is AlarmKind.CLOCK_FAULT
+    went = "back" if step_s < 0 else "ahead"
+    assert begun.message == f"the device's clock went {went} by 90000.000 s"
+    assert core.missing == 0
+
+
+@pytest.mark.parametrize("hole_s", [2.0, 30.0])
+def test_a_hole_that_the_ticks_saw_pass_is_no_step_of_the_clock(hole_s: float) -> None:
+    whole = signal([(4000, 0, 0.0), (4000, 0, hole_s)])
+    core = acquisition()
+    for first in range(0, 8000, 20):
+        list(core.feed(Tick(float(whole.t_lsl[first]))))
+        list(core.feed(whole.chunk(first, first + 20)))
+    (gap,) = [n for n in core.take_notices() if n.active and n.kind is not AlarmKind.SIGNAL_STALLED]
+    assert gap.kind is AlarmKind.SIGNAL_GAP
+    assert core.missing == hole_s * FS_HZ
 
 
 def test_an_unreadable_intensity_is_noticed() -> None:

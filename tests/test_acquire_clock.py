@@ -121,7 +121,7 @@ def test_a_hole_in_the_stamps_is_found_to_the_sample(at: int) -> None:
     first, second = clock.segments
     assert (first.end, second.first) == (at, at)
     (gap,) = clock.breaks
-    assert (gap.missing, gap.backwards) == (250, False)
+    assert (gap.missing, gap.stepped) == (250, False)
     assert gap.seconds == pytest.approx(0.05, abs=1e-9)
     assert gap.at_s == pytest.approx(at / FS_HZ + 0.05, abs=1e-9)
     assert clock.find(stamps[at] - 0.02) is Where.HOLE
@@ -177,7 +177,7 @@ def test_a_clock_that_goes_back_is_no_gap_and_the_case_goes_on() -> None:
     stamps[5000:] -= 1000.0
     clock = follow(stamps)
     (fault,) = clock.breaks
-    assert fault.backwards
+    assert fault.stepped
     assert fault.seconds == pytest.approx(-1000.0)
     assert fault.at_s == pytest.approx(1.0, abs=1e-6)
     old, new = clock.segments

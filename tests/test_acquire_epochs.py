@@ -173,5 +173,5 @@ def test_patience_ends_with_the_length_of_the_ring() -> None:
     assert list(bench.queue.tick(50.0 + patience_s)) == []
     given_up = missed(list(bench.queue.tick(50.1 + patience_s)))
     assert given_up.status is Status.INCOMPLETE
-    assert given_up.reason == "its samples did not come within 2 s"
+    assert given_up.reason == "its marker is 45 s ahead of the signal"
     assert list(bench.queue.tick(99.0)) == []

@@ -145,6 +145,7 @@ def test_a_hole_of_years_is_not_waited_for() -> None:
     ticks = [item.t_lsl for _, item in timed if isinstance(item, Tick)]
     assert len(ticks) <= LONGEST_HOLE_S * TICKS_PER_S + 1
     assert timed[-1][1] == Marker(years_s, "b")
+    assert years_s - 1.0 / TICKS_PER_S <= ticks[-1] < years_s, "the hole is over before it"
     assert timed[-1][0] == pytest.approx(LONGEST_HOLE_S)
 
 

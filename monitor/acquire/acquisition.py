@@ -35,6 +35,13 @@ from monitor.types import (
 
 MIN_FS_HZ = 2000.0
 
+#: Stimuli in a row that the signal does not reach before the clocks are said not to agree.
+OUT_OF_REACH = 3
+
+#: An offset that changes by more than this since the one before does not follow a drift: a clock
+#: was set.
+_OFFSET_STEP_S = 0.1
+
 
 class Acquisition:
     """Everything between a source and the measurement.
@@ -85,6 +92,9 @@ class Acquisition:
             self._trigger = TriggerReader(stimulus.trigger_threshold, min_width)
         self._triggered = 0  # counter up to which the trigger column has been read
         self._offsets_s = {"signal": 0.0, "markers": 0.0}
+        self._has_offset = False
+        self._offset_steps_s = 0.0  # steps of the signal's offset in all
+        self._is_out_of_reach = False
         self._notices: list[Notice] = []
         self._shift = 0  # the stream's counter less the ring's
         self._newest_lsl = math.nan
@@ -109,13 +119,22 @@ class Acquisition:
         """Case time of the newest sample or tick, in s."""
         if not self._clock.segments:
             return 0.0
-        return max(self._ticked_s, self._clock.segments[-1].case_s(self._newest_lsl))
+        return max(self._ticked_s, self._clock.segments[-1].case_s(self._clock.newest_lsl))
 
     def case_s(self, t_lsl: float) -> float:
         """Case time of ``t_lsl`` on this machine's clock, in s; 0.0 before the first sample."""
         if not self._clock.segments:
             return 0.0
-        return max(0.0, self._clock.segments[-1].case_s(t_lsl - self._offsets_s["signal"]))
+        return max(0.0, self._clock.segments[-1].case_s(self._on_signal(t_lsl)))
+
+    def _on_signal(self, t_lsl: float) -> float:
+        """A time on this machine's clock on the signal's.
+
+        Where the device's clock is set, its stamps and its offset tell so at different times, some
+        seconds apart: both steps are left out, so that the case's time goes on meanwhile and after.
+        """
+        steps_s = self._offset_steps_s + self._clock.stepped_s
+        return t_lsl - self._offsets_s["signal"] + steps_s
 
     def number_after(self, trials: int) -> None:
         """So many trials were numbered in an earlier run of the case; before the first stimulus."""
@@ -154,13 +173,38 @@ class Acquisition:
         elif isinstance(item, Marker):
             yield from self._marker(item)
         elif isinstance(item, ClockOffset):
-            self._offsets_s[item.stream] = item.offset_s
+            self._offset(item)
         else:
             at_s = self.case_s(item.t_lsl)
             self._ticked_s = max(self._ticked_s, at_s)
             self._note(self._stall.tick(item.t_lsl, at_s))
             self._note(self._cadence.tick(item.t_lsl, at_s))
+            self._clock.tick(self._on_signal(item.t_lsl))
             yield from self._epochs.tick(item.t_lsl)
+            self._watch_reach(at_s)
+
+    def _offset(self, item: ClockOffset) -> None:
+        if item.stream == "signal":
+            step_s = item.offset_s - self._offsets_s["signal"]
+            if (self._has_offset or self._clock.stepped_s) and abs(step_s) > _OFFSET_STEP_S:
+                self._offset_steps_s += step_s
+            self._has_offset = True
+        self._offsets_s[item.stream] = item.offset_s
+
+    def _watch_reach(self, at_s: float) -> None:
+        """Markers so far ahead of the signal that their samples never come: two clocks."""
+        if self._stall.stalled:
+            self._epochs.out_of_reach = 0  # that is the signal's fault, and said
+            return
+        is_out = self._epochs.out_of_reach >= OUT_OF_REACH
+        begins = is_out and not self._is_out_of_reach
+        ends = self._is_out_of_reach and not self._epochs.out_of_reach
+        if begins or ends:
+            self._is_out_of_reach = begins
+            message = "markers reach the signal again"
+            if begins:
+                message = f"{OUT_OF_REACH} markers in a row were far ahead of the signal"
+            self._note(Notice(AlarmKind.CLOCK_FAULT, begins, at_s, message=message, cause="reach"))
 
     def finish(self) -> Iterator[Epoch | Missed]:
         """The source has ended: release everything that waits."""
@@ -248,16 +292,18 @@ class Acquisition:
             )
         if n == 0:
             return
-        if np.isfinite(t_lsl).all():
+        stamped = t_lsl[np.isfinite(t_lsl)]
+        if len(stamped):
+            newest_lsl = float(stamped[-1]) + self._offsets_s["signal"]
+            # At the last tick: when in between they came depends on the chunks.
+            self._note(self._stall.chunk(newest_lsl, n / self._stream.fs_hz, self._ticked_s))
+        if len(stamped) == n:
             yield from self._run(chunk.first_sample, samples_uv, t_lsl)
         else:
             for first, end in _finite_runs(t_lsl):
                 first_sample = chunk.first_sample + first
                 yield from self._run(first_sample, samples_uv[first:end], t_lsl[first:end])
             self.left_out += int(np.count_nonzero(~np.isfinite(t_lsl)))
-        if self._clock.segments:
-            newest_lsl = self._newest_lsl + self._offsets_s["signal"]
-            self._note(self._stall.chunk(newest_lsl, n / self._stream.fs_hz, self.now_s))
 
     def _run(
         self, first_sample: int, samples_uv: Float32Array, t_lsl: FloatArray
@@ -297,8 +343,8 @@ class Acquisition:
         """Breaks found, and breaks so long ago that epochs are whole again."""
         clock = self._clock
         for gap in clock.breaks:
-            self.missing += 0 if gap.backwards else max(0, gap.missing)
-            kind = AlarmKind.CLOCK_FAULT if gap.backwards else AlarmKind.SIGNAL_GAP
+            self.missing += 0 if gap.stepped else max(0, gap.missing)
+            kind = AlarmKind.CLOCK_FAULT if gap.stepped else AlarmKind.SIGNAL_GAP
             self._note(Notice(kind, True, gap.at_s, message=_describe(gap)))
             if kind not in self._standing:
                 self._standing.append(kind)
@@ -316,11 +362,13 @@ class Acquisition:
 
 
 def _describe(gap: Break) -> str:
-    if not gap.backwards:
+    if not gap.stepped:
         return f"{gap.missing} samples are missing ({gap.seconds * 1000:.1f} ms)"
     if gap.seconds < 0:
         return f"the device's clock went back by {-gap.seconds:.3f} s"
-    return f"the device's counter went back by {-gap.missing} samples"
+    if gap.missing < 0:
+        return f"the device's counter went back by {-gap.missing} samples"
+    return f"the device's clock went ahead by {gap.seconds:.3f} s"
 
 
 def _finite_runs(t_lsl: FloatArray) -> list[tuple[int, int]]:

@@ -36,6 +36,8 @@ class CadenceWatch:
 
     def tick(self, now_lsl: float, at_s: float) -> Notice | None:
         """Time passed."""
+        # One with a stamp far ahead counts as of now, or it would silence this for as long.
+        self._latest_lsl = min(self._latest_lsl, now_lsl)
         overdue_s = now_lsl - self._latest_lsl
         if not self._cadence_s or self._missing or not self._limit_s < overdue_s < math.inf:
             return None

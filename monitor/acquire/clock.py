@@ -39,6 +39,10 @@ _JUMP_MAX_S = 0.030
 _JUMP_JITTERS = 50.0
 _JITTER_HALF_LIFE_S = 5.0
 
+# The signal may come late, not early: stamps that gain more on the machine's clock than this have
+# been set. So much does not count, because ticks may come late too, after samples.
+_AHEAD_SLACK_S = 5.0
+
 # The filter: SD of a block's mean stamp; what one block can say at most; SD of the period before
 # any was seen (relative: devices are off by some 10 to 1000 ppm); random walk of phase (s per
 # sqrt(s)) and of relative period (per sqrt(s)). In the steady state it averages over some 4 s.
@@ -127,14 +131,14 @@ class Segment:
 class Break(NamedTuple):
     """Why a segment ended and the next began at ``at_s`` (case time).
 
-    ``missing`` samples were lost, for ``seconds``; ``backwards``: the device's counter or clock
-    went back (by that much), and what was lost is not known.
+    ``missing`` samples were lost, for ``seconds``; ``stepped``: the device's counter or clock went
+    back or ahead (by that much), and what was lost is not known.
     """
 
     at_s: float
     missing: int
     seconds: float
-    backwards: bool
+    stepped: bool
 
 
 class Clock:
@@ -151,6 +155,7 @@ class Clock:
         done: counter up to which the stamps have been taken in.
         segments: oldest first; those that left the ring are dropped.
         breaks: what happened since the caller last cleared it.
+        stepped_s: how far the device's clock was set in all, positive: ahead.
     """
 
     def __init__(self, ring: Ring, fs_hz: float) -> None:
@@ -159,6 +164,7 @@ class Clock:
         self.done = 0
         self.segments: deque[Segment] = deque()
         self.breaks: list[Break] = []
+        self.stepped_s = 0.0
         self._ring = ring
         self._fs_hz = fs_hz
         self._persist = math.ceil(PERSIST_MS / 1000.0 * fs_hz)
@@ -174,6 +180,38 @@ class Clock:
         self._expected_lsl = math.nan
         self._skipped = 0
         self._went_back = False
+        self._ticked_lsl = math.nan
+        self._ticked_at = -1  # `done` when a tick last told how far behind the signal is
+        self._behind_s = 0.0
+
+    @property
+    def newest_lsl(self) -> float:
+        """Time of the newest sample by the line, whatever its own stamp says (s); NaN: none."""
+        if not self.segments:
+            return math.nan
+        from_lsl = self._phase_lsl
+        if math.isnan(from_lsl):
+            known = not math.isnan(self._expected_lsl)
+            from_lsl = self._expected_lsl if known else self.segments[-1].origin_lsl
+        return from_lsl + (self._ring.counter - 1 - self.done) * self._period_s
+
+    def case_s(self, t_lsl: float) -> float:
+        """Seconds since the case's first sample of a time that need not lie in any segment.
+
+        Where the device's clock has been set it may mean two things; the one nearer to now counts.
+        """
+        if not self.segments:
+            return 0.0
+        now_s = self.segments[-1].case_s(self.newest_lsl)
+        meant = (segment.case_s(t_lsl) for segment in reversed(self.segments))
+        return min(meant, key=lambda at_s: abs(at_s - now_s))
+
+    def tick(self, now_lsl: float) -> None:
+        """The machine's clock, on the signal's: what the stamps can't be ahead of."""
+        self._ticked_lsl = now_lsl
+        if self.done != self._ticked_at and not math.isnan(self._phase_lsl):
+            self._ticked_at = self.done
+            self._behind_s = now_lsl - self._phase_lsl
 
     @property
     def jump_limit_s(self) -> float:
@@ -364,13 +402,20 @@ class Clock:
     def _record_break(self, segment: Segment) -> None:
         """A segment's first block is in: say how it follows on the one before."""
         lost_s = segment.first_lsl - self._expected_lsl
-        backwards = self._went_back or lost_s < -self.jump_limit_s
-        if lost_s < -self.jump_limit_s:
+        missing = self._skipped or round(lost_s * self._fs_hz)
+        was_set = lost_s < -self.jump_limit_s
+        # A stream whose stamps were ahead of the machine before is on a clock of its own.
+        elapsed_s = self._ticked_lsl - self._expected_lsl - min(0.0, self._behind_s)
+        uncounted_s = lost_s - max(0, self._skipped) / self._fs_hz
+        if uncounted_s > self.jump_limit_s and uncounted_s > elapsed_s + _AHEAD_SLACK_S:
+            was_set, missing = True, self._skipped
+        if was_set:
             # The device's clock began anew: the case's time goes on as if nothing were lost.
             segment.origin_lsl += lost_s
-        missing = self._skipped or round(lost_s * self._fs_hz)
+            self.stepped_s += lost_s
+            self._ticked_lsl += lost_s
         at_s = segment.case_s(segment.first_lsl)
-        self.breaks.append(Break(at_s, missing, lost_s, backwards))
+        self.breaks.append(Break(at_s, missing, lost_s, self._went_back or was_set))
 
 
 def block_samples(fs_hz: float) -> int:

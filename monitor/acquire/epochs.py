@@ -85,6 +85,7 @@ class EpochQueue:
         n_samples: length of every epoch.
         stimulus_index: samples before the stimulus's own.
         tally: how many stimuli came and what became of them.
+        out_of_reach: stimuli in a row, up to now, whose times the signal did not reach in time.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class EpochQueue:
         self._latest_s = float("-inf")
         self._left: deque[tuple[float, float]] = deque(maxlen=_LEFT_REMEMBERED)
         self.tally = Tally()
+        self.out_of_reach = 0
 
     def number_after(self, trials: int) -> None:
         """So many trials were numbered in an earlier run of the case."""
@@ -206,7 +208,12 @@ class EpochQueue:
                 item.since_lsl = now_lsl
             elif now_lsl - item.since_lsl > patience_s:
                 self._waiting.remove(item)
-                reason = f"its samples did not come within {patience_s:.0f} s"
+                ahead_s = item.t_lsl - self._clock.newest_lsl
+                if ahead_s > patience_s:
+                    self.out_of_reach += 1
+                    reason = f"its marker is {ahead_s:.0f} s ahead of the signal"
+                else:
+                    reason = f"its samples did not come within {patience_s:.0f} s"
                 yield self._missed(item, Status.INCOMPLETE, reason)
 
     def refuse(self, stimulus: Stimulus, reason: str) -> Missed:
@@ -277,11 +284,16 @@ class EpochQueue:
             )
         if item.end > self._ring.counter or not self._clock.vouches_for(item.end):
             return None
-        trial, stimulus_s, out_of_order = self._number(segment.case_s(item.t_lsl))
+        stimulus_s = segment.case_s(item.t_lsl)
+        # Behind one that was measured: one that never got samples stands in nobody's way.
+        out_of_order = stimulus_s < self._latest_s
+        self._latest_s = max(self._latest_s, stimulus_s)
+        self._trial += 1
         self.tally.delivered += 1
+        self.out_of_reach = 0
         self._left.append((item.t_lsl, item.last_lsl))
         return Epoch(
-            trial=trial,
+            trial=self._trial,
             stimulus=item.stimulus,
             stimulus_s=stimulus_s,
             first_sample=first + segment.shift,
@@ -308,9 +320,7 @@ class EpochQueue:
         return self._missed(item, Status.LATE, Where.GONE.value)
 
     def _missed(self, item: Waiting, status: Status, reason: str) -> Missed:
-        segments = self._clock.segments
-        segment = item.segment or (segments[-1] if segments else None)
-        trial, stimulus_s, _ = self._number(segment.case_s(item.t_lsl) if segment else 0.0)
+        self._trial += 1
         self._left.append((item.t_lsl, item.last_lsl))
         match status:
             case Status.GAP:
@@ -319,13 +329,13 @@ class EpochQueue:
                 self.tally.late += 1
             case _:
                 self.tally.incomplete += 1
-        return Missed(trial, item.stimulus, stimulus_s, status, reason)
+        return Missed(self._trial, item.stimulus, self._case_s(item), status, reason)
 
-    def _number(self, stimulus_s: float) -> tuple[int, float, bool]:
-        self._trial += 1
-        out_of_order = stimulus_s < self._latest_s
-        self._latest_s = max(self._latest_s, stimulus_s)
-        return self._trial, stimulus_s, out_of_order
+    def _case_s(self, item: Waiting) -> float:
+        """Case time of a stimulus that may lie in no segment."""
+        if item.segment is not None:
+            return item.segment.case_s(item.t_lsl)
+        return self._clock.case_s(item.t_lsl)
 
     def _ms(self, samples: int) -> str:
         return f"{samples * 1000.0 / self._fs_hz:.1f}"

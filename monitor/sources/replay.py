@@ -250,7 +250,11 @@ def with_ticks(items: Iterator[TimedItem], begin_s: float | None = None) -> Iter
             k += 1
         if due_s > stop_s:
             skipped_s += due_s - stop_s
-            k = int((due_s - begin_s) * TICKS_PER_S) + 1
+            # The last of them is kept: the hole is over before what follows it, and not after.
+            k = int((due_s - begin_s) * TICKS_PER_S)
+            last = k if begin_s + k / TICKS_PER_S < due_s else k - 1
+            yield due_s - skipped_s, Tick(begin_s + last / TICKS_PER_S)
+            k += 1
         yield due_s - skipped_s, item
         previous_s = max(previous_s, due_s)
     if begin_s is not None and previous_s is not None:
