@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -292,3 +293,21 @@ def test_however_it_is_cut_off_everything_that_is_whole_is_replayed_once(
         assert len(offsets) == len(recording.offsets)
         times = [i.t_lsl for i in items if isinstance(i, Tick)]
         assert times == sorted(times)
+
+
+def test_a_disk_that_hangs_is_a_fault_while_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+
+    def hangs(descriptor: int, data: bytes, offset: int) -> None:
+        assert free.wait(60)
+        write_all(descriptor, data, offset)
+
+    monkeypatch.setattr("monitor.journal.storing.NOT_DURABLE_AFTER_S", 0.01)
+    with XdfRecorder(tmp_path / "a.xdf", INFO) as recorder:
+        monkeypatch.setattr("monitor.journal.recorder.write_all", hangs)
+        recorder.submit(chunk(0))
+        wait_until(lambda: "a.xdf: not stored for" in recorder.fault(), "the fault")
+        free.set()
+        wait_until(lambda: recorder.fault() == "", "the end of the fault")

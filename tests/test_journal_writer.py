@@ -70,7 +70,7 @@ def test_a_slow_disk_costs_the_caller_its_patience_and_no_more(tmp_path: Path, d
 def test_not_durable_for_a_second_is_a_fault_that_ends_with_it(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "NOT_DURABLE_AFTER_S", 0.02)
+    monkeypatch.setattr(storing, "NOT_DURABLE_AFTER_S", 0.02)
     with JournalWriter(new_journal(tmp_path)) as journal:
         disk.free.clear()
         ticket = journal.submit([event(1)])

@@ -49,7 +49,11 @@ class EpochsWriter(StoringThread[_Placed]):
         self._next_offset = -(-end // _ITEM_BYTES) * _ITEM_BYTES
 
     def submit(self, epoch: Epoch) -> StoredEpoch | None:
-        """Queue an epoch and say where it will lie; None: no room, it was shed."""
+        """Queue an epoch and say where it will lie; None: no room, it was shed.
+
+        Raises:
+            MonitorError: it waited for room, and the disk takes nothing.
+        """
         samples_uv = np.ascontiguousarray(epoch.samples_uv, dtype="<f4")
         data = samples_uv.tobytes()
         with self._changed:
@@ -72,7 +76,8 @@ class EpochsWriter(StoringThread[_Placed]):
         with self._changed:
             if self._shed:
                 return f"{self._shed} epochs could not be kept"
-            return f"{self.path.name}: {self._refused}" if self._refused else ""
+            why = self._refused or self._late()
+            return f"{self.path.name}: {why}" if why else ""
 
     def is_stored(self, stored: StoredEpoch) -> bool:
         """The epoch can be read back; it does not wait for the disk any more."""

@@ -86,8 +86,8 @@ class XdfRecorder(StoringThread[Item]):
     def fault(self) -> str:
         """Why the recording is not safe; empty where it is."""
         with self._changed:
-            if self._refused:
-                return f"{self.path}: {self._refused}"
+            if why := self._refused or self._late():
+                return f"{self.path}: {why}"
             return (
                 f"{self.path}: {self._shed} inputs are not in the recording" if self._shed else ""
             )

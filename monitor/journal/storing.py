@@ -1,7 +1,8 @@
 """The thread behind each writer of the case folder: it stores what is handed over, in order.
 
 The data path hands over and goes on. What waits is bounded; a full queue sheds the newest, counted,
-or, for a replay, makes the data path wait. A disk that refuses is tried again until it takes.
+or, for a replay, makes the data path wait. A disk that refuses is tried again until it takes; only
+a replay gives up on it, because nobody may be there to see that it stands still.
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ from monitor.types import MonitorError
 
 RETRY_S = 0.25
 CLOSE_S = 10.0
+
+NOT_DURABLE_AFTER_S = 1.0
+"""What is not stored for so long is a fault, whatever keeps it: a disk may hang in silence."""
+
+REFUSALS = 20
+"""Refusals in a row after which whoever waits for room is told, not kept."""
+
+HUNG_S = 30.0
+"""And so he is where nothing has been stored for so long."""
 
 Item = TypeVar("Item")
 
@@ -47,7 +57,9 @@ class StoringThread(ABC, Generic[Item]):
         self._stored = 0
         self._shed = 0
         self._refusals = 0
+        self._refused_in_a_row = 0
         self._refused = ""
+        self._died = ""
         self._closing = False
         self._thread = threading.Thread(target=self._run, name=path.name, daemon=True)
 
@@ -93,18 +105,23 @@ class StoringThread(ABC, Generic[Item]):
         if not self._thread.is_alive():
             self._close()
         with self._changed:
-            left, why = len(self._waiting), self._refused or "the disk does not follow"
+            left = len(self._waiting)
+            why = self._died or self._refused or "the disk does not follow"
         if left and error is None:
             raise MonitorError(f"{self.path.name}: {left} entries not stored: {why}")
 
     def _queue(self, item: Item) -> bool:
-        """Queue one item, with the lock held; False: there was no room, it is shed."""
+        """Queue one item, with the lock held; False: there was no room, it is shed.
+
+        Raises:
+            MonitorError: it waited for room, and the disk takes nothing.
+        """
         size = self._size(item)
         if self._held + size > self._room:
             if not self._wait_for_room:
                 self._shed += 1
                 return False
-            self._changed.wait_for(lambda: self._held + size <= self._room)
+            self._await_room(size)
         self._taken += 1
         self._held += size
         self._waiting.append((time.monotonic(), item))
@@ -112,6 +129,28 @@ class StoringThread(ABC, Generic[Item]):
             # Only then can the thread be waiting for it.
             self._changed.notify_all()
         return True
+
+    def _await_room(self, size: int) -> None:
+        stored, since = self._stored, time.monotonic()
+        while self._held + size > self._room:
+            why = self._died
+            if self._refused_in_a_row >= REFUSALS:
+                why = why or self._refused
+            if self._stored != stored:
+                stored, since = self._stored, time.monotonic()
+            elif time.monotonic() - since > HUNG_S:
+                why = why or "the disk does not follow"
+            if why:
+                raise MonitorError(f"{self.path}: can't be written: {why}")
+            self._changed.wait(RETRY_S)
+
+    def _late(self) -> str:
+        """Why what is queued is not being stored, though nothing refused it; the lock is held."""
+        if self._died or not self._waiting:
+            return self._died
+        waited_s = time.monotonic() - self._waiting[0][0]
+        late = waited_s > NOT_DURABLE_AFTER_S + self.gather_s
+        return f"not stored for {waited_s:.0f} s" if late else ""
 
     @property
     def shed(self) -> int:
@@ -124,6 +163,14 @@ class StoringThread(ABC, Generic[Item]):
         return len(self._waiting)
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception as error:  # noqa: BLE001 - whatever it was, here it can still be told
+            with self._changed:
+                self._died = f"its thread ended: {error!r}"
+                self._changed.notify_all()
+
+    def _serve(self) -> None:
         tidy = True
         while True:
             with self._changed:
@@ -151,12 +198,14 @@ class StoringThread(ABC, Generic[Item]):
         except (OSError, sqlite3.Error) as error:
             with self._changed:
                 self._refusals += 1
+                self._refused_in_a_row += 1
                 self._refused = getattr(error, "strerror", None) or str(error)
                 # They stay queued; until the disk takes them a fault stands that people see.
                 self._changed.wait_for(lambda: self._closing, RETRY_S)
             return False
         with self._changed:
             self._refused = ""
+            self._refused_in_a_row = 0
             for item in items:
                 self._waiting.popleft()
                 self._held -= self._size(item)

@@ -22,7 +22,6 @@ from monitor.journal.storing import StoringThread
 PATIENCE_S = 0.010
 """How long an event waits to be durable before it is shown all the same."""
 
-NOT_DURABLE_AFTER_S = 1.0
 SLOW_COMMITS = 3
 SLOW_WINDOW_S = 60.0
 
@@ -62,7 +61,11 @@ class JournalWriter(StoringThread[Row]):
         self._slow_at: deque[float] = deque(maxlen=SLOW_COMMITS)
 
     def submit(self, rows: Sequence[Row]) -> int:
-        """Queue rows; gives a ticket for :meth:`wait_durable`."""
+        """Queue rows; gives a ticket for :meth:`wait_durable`.
+
+        Raises:
+            MonitorError: it waited for room, and the disk takes nothing.
+        """
         with self._changed:
             for row in rows:
                 self._queue(row)
@@ -75,13 +78,15 @@ class JournalWriter(StoringThread[Row]):
 
     def fault(self) -> str:
         """Why the record can't be relied on just now; empty when it can."""
-        now = time.monotonic()
         with self._changed:
             if self._shed:
                 return f"{self._shed} entries could not be kept"
-            if self._waiting and now - self._waiting[0][0] > NOT_DURABLE_AFTER_S:
-                return f"not stored for {now - self._waiting[0][0]:.0f} s"
-            if len(self._slow_at) == SLOW_COMMITS and now - self._slow_at[0] < SLOW_WINDOW_S:
+            if late := self._late():
+                return late
+            if (
+                len(self._slow_at) == SLOW_COMMITS
+                and time.monotonic() - self._slow_at[0] < SLOW_WINDOW_S
+            ):
                 return f"{SLOW_COMMITS} slow commits within {SLOW_WINDOW_S:.0f} s"
         return ""
 
