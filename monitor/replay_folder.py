@@ -77,9 +77,14 @@ def replay_folder(folder: Path, config: CaseConfig, out: Path, jobs: int, *, kep
             pool.submit(_replay, path, path.relative_to(folder), config, out): path
             for path in recordings
         }
-        for one in as_completed(waiting):
-            done[waiting[one]] = one.result()
-            progress.advance(task)
+        try:
+            for one in as_completed(waiting):
+                done[waiting[one]] = one.result()
+                progress.advance(task)
+        except BaseException:
+            # Ctrl-C ends those that run; the others must not begin.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     results = [done[path] for path in recordings]
     _print_table(results, out if kept else None)
     return 2 if any(one.fault for one in results) else 0
@@ -100,7 +105,16 @@ def _replay(path: Path, name: Path, config: CaseConfig, out: Path) -> Replayed:
         said = ended.stderr.strip().splitlines()
         why = said[-1].removeprefix("mep-monitor: ") if said else f"ended with {ended.returncode}"
         return Replayed(str(name), None, why)
-    return Replayed(str(name), json.loads((target / "summary.json").read_text()))
+    return _read_summary(name, target / "summary.json")
+
+
+def _read_summary(name: Path, path: Path) -> Replayed:
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text())
+        _ = summary["stimuli"]["total"], summary["alarms"]["by_class"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return Replayed(str(name), None, f"{path}: not a readable summary: {error!r}")
+    return Replayed(str(name), summary)
 
 
 def _print_table(results: Sequence[Replayed], out: Path | None) -> None:

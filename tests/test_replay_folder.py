@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from monitor.replay_folder import recordings_in
+from monitor import replay_folder
+from monitor.config import from_mapping
+from monitor.replay_folder import Replayed, recordings_in
 from monitor.sources import xdf_writer
 from monitor.types import MonitorError
+from tests.running import wait_until
 
 ROOT = Path(__file__).parents[1]
 
@@ -84,3 +90,45 @@ def test_what_a_folder_can_not_have_is_said(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "a folder is replayed at full speed" in done.stderr
+
+
+def test_an_interrupt_lets_no_further_recording_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.xdf", "b.xdf", "c.xdf"):
+        (tmp_path / name).touch()
+    begun: list[str] = []
+    waiting: list[Future[Replayed]] = []
+    first_runs = threading.Event()
+
+    def replay(path: Path, name: Path, *rest: object) -> Replayed:
+        begun.append(path.name)
+        first_runs.set()
+        wait_until(lambda: bool(waiting) and all(f.cancelled() for f in waiting[1:]), "the end")
+        return Replayed(str(name), None)
+
+    def interrupted(futures: Collection[Future[Replayed]]) -> Iterator[Future[Replayed]]:
+        waiting.extend(futures)
+        assert first_runs.wait(60)
+        raise KeyboardInterrupt
+        yield waiting[0]
+
+    monkeypatch.setattr(replay_folder, "_replay", replay)
+    monkeypatch.setattr(replay_folder, "as_completed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replay_folder.replay_folder(
+            tmp_path, from_mapping({}, "test"), tmp_path / "out", 1, kept=True
+        )
+    assert begun == ["a.xdf"]
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "{}", '{"stimuli": 3}'])
+def test_a_summary_that_can_not_be_read_is_that_files_fault(
+    tmp_path: Path, text: str | None
+) -> None:
+    path = tmp_path / "summary.json"
+    if text is not None:
+        path.write_text(text)
+    replayed = replay_folder._read_summary(Path("a.xdf"), path)
+    assert replayed.summary is None
+    assert "not a readable summary" in replayed.fault
