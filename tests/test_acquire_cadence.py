@@ -27,3 +27,20 @@ def test_without_a_cadence_nothing_is_ever_missing() -> None:
     watch = CadenceWatch(0.0)
     watch.stimulus(1.0, 1.0)
     assert watch.tick(1e6, 1e6) is None
+
+
+def test_where_the_first_is_due_it_can_be_missing_too() -> None:
+    watch = CadenceWatch(2.0)
+    for k in range(70):
+        watch.begin(1000.0 + k * 0.05)
+        assert watch.tick(1000.0 + k * 0.05, 0.0) is None
+    notice = watch.tick(1000.0 + LATE_INTERVALS * 2.0 + LATE_S + 0.01, 0.0)
+    assert notice is not None
+    assert notice.active
+
+
+def test_one_with_a_stamp_far_ahead_counts_as_of_now() -> None:
+    watch = CadenceWatch(2.0)
+    watch.stimulus(1e6, 0.0)
+    assert watch.tick(1000.0, 0.0) is None
+    assert watch.tick(1000.0 + LATE_INTERVALS * 2.0 + LATE_S + 0.01, 0.0) is not None

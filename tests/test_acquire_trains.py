@@ -156,3 +156,14 @@ def test_a_cadence_that_stops_is_a_notice() -> None:
         list(core.feed(Tick(1.0 + 0.05 * k)))
     kinds = [n.kind for n in core.take_notices() if n.active]
     assert kinds.count(AlarmKind.STIMULUS_MISSING) == 1
+
+
+def test_a_trigger_column_that_never_fires_is_missed_where_a_cadence_is_known() -> None:
+    core = acquisition(trigger_channel="TTL", cadence_s=0.5)
+    for first in range(0, 4000, 200):
+        chunk = Chunk(first, np.zeros((200, 2), np.float32), (first + np.arange(200)) / 2000.0)
+        list(core.feed(chunk))
+        list(core.feed(Tick((first + 200) / 2000.0)))
+    (notice,) = core.take_notices()
+    assert notice.kind is AlarmKind.STIMULUS_MISSING
+    assert notice.cause == "cadence"

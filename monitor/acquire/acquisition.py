@@ -178,6 +178,8 @@ class Acquisition:
             at_s = self.case_s(item.t_lsl)
             self._ticked_s = max(self._ticked_s, at_s)
             self._note(self._stall.tick(item.t_lsl, at_s))
+            if self._trigger is not None and self._clock.segments:
+                self._cadence.begin(item.t_lsl)
             self._note(self._cadence.tick(item.t_lsl, at_s))
             self._clock.tick(self._on_signal(item.t_lsl))
             yield from self._epochs.tick(item.t_lsl)

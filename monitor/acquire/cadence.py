@@ -13,7 +13,7 @@ LATE_S = 0.5
 
 
 class CadenceWatch:
-    """Raises ``stimulus_missing`` where the stimuli stop, once the first has come.
+    """Raises ``stimulus_missing`` where the stimuli stop, once the first has come or is due.
 
     Args:
         cadence_s: usual time between stimuli; 0 watches nothing.
@@ -24,6 +24,11 @@ class CadenceWatch:
         self._limit_s = LATE_INTERVALS * cadence_s + LATE_S
         self._latest_lsl = -math.inf
         self._missing = False
+
+    def begin(self, now_lsl: float) -> None:
+        """From now on the first is due: nothing else would tell that none ever comes."""
+        if self._latest_lsl == -math.inf:
+            self._latest_lsl = now_lsl
 
     def stimulus(self, t_lsl: float, at_s: float) -> Notice | None:
         """A stimulus came; ``t_lsl`` on the machine's clock, ``at_s`` case time."""
