@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -325,3 +325,19 @@ def test_a_path_that_can_t_be_used_is_named(folder: Path, tmp_path: Path) -> Non
         LinkServer(tmp_path / ("x" * 120), case_body(), folder),
     ):
         pass
+
+
+def test_a_connection_that_can_not_be_accepted_is_not_the_last(engine: Publisher) -> None:
+    class Exhausted:
+        """No file descriptor is left, twice; then the engine closes."""
+
+        asked = 0
+
+        def accept(self) -> object:
+            self.asked += 1
+            engine.server._closing = self.asked == 3
+            raise OSError(24, "Too many open files")
+
+    listener = Exhausted()
+    engine.server._accept(cast(socket.socket, listener))
+    assert listener.asked == 3

@@ -176,7 +176,11 @@ class LinkServer:
             try:
                 connection, _ = listener.accept()
             except OSError:
-                return
+                if self._closing:
+                    return
+                # Such as no file descriptor left just now: the gateway tries again, and so do we.
+                time.sleep(_RETRY_S)
+                continue
             reader = threading.Thread(
                 target=self._serve, args=(connection,), name="link-reader", daemon=True
             )
