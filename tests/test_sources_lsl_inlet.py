@@ -42,8 +42,16 @@ class FakeInlet:
     Every question but the ``unanswered`` first ones.
     """
 
-    def __init__(self, last: int, *, lost: bool = False, unanswered: int = 0) -> None:
+    def __init__(
+        self,
+        last: int,
+        *,
+        lost: bool = False,
+        unanswered: int = 0,
+        fails: type[Exception] = TookTooLong,
+    ) -> None:
         self.asked = -unanswered
+        self._fails = fails
         self._last = last
         self._lost = lost
         self._never = threading.Event()
@@ -54,7 +62,7 @@ class FakeInlet:
             if self._lost:
                 raise Lost
             self._never.wait(0.01)
-            raise TookTooLong
+            raise self._fails
         return float(self.asked - 1)
 
 
@@ -76,8 +84,12 @@ def test_offsets_come_in_order_and_the_latest_is_known() -> None:
     watch.stop()
 
 
-def test_a_question_that_is_not_answered_is_asked_again() -> None:
-    inlet = FakeInlet(1, unanswered=3)
+@pytest.mark.parametrize("fails", [TookTooLong, RuntimeError, ValueError])
+def test_a_question_that_is_not_answered_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, fails: type[Exception]
+) -> None:
+    monkeypatch.setattr(lsl_inlet, "CLOCK_RETRY_S", 0.0)
+    inlet = FakeInlet(1, unanswered=3, fails=fails)
     watch = ClockWatch(FakeLsl, "signal", inlet)
     assert watch.wait_first(10.0)
     wait_until(lambda: inlet.asked > 3, "it to go on asking")

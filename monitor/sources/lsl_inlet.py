@@ -22,6 +22,7 @@ from monitor.types import ClockOffset, Float32Array, FloatArray, Marker, Monitor
 
 BUFFER_S = 360
 CLOCK_INTERVAL_S = 5.0
+CLOCK_RETRY_S = 1.0
 OFFSETS_HELD = 64
 _MARKERS_AT_ONCE = 256
 
@@ -222,6 +223,10 @@ class ClockWatch:
                 # Only a stream without a source_id; an inlet without samples does not say so.
                 self.lost = True
                 return
+            except (RuntimeError, ValueError):
+                # Whatever else liblsl may say: the clock is asked again, or it would drift unseen.
+                self._stop.wait(CLOCK_RETRY_S)
+                continue
             self.latest_s = offset_s
             if len(self._offsets) >= OFFSETS_HELD:
                 self._offsets.popleft()
