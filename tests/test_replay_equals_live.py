@@ -33,10 +33,19 @@ from monitor.link import (
     SetNewBaseline,
 )
 from monitor.pipeline import Pipeline
-from monitor.sources.base import Item
+from monitor.sources.base import Item, open_recording
 from monitor.sources.scenario import Loss, Scenario
 from monitor.sources.simulated import SimulatedCase, SimulatedSource
-from monitor.types import AlarmKind, Notice, Tick
+from monitor.types import (
+    AlarmCondition,
+    AlarmKind,
+    Chunk,
+    ClockOffset,
+    Marker,
+    Notice,
+    StreamInfo,
+    Tick,
+)
 from tests.running import CASE_ID, new_journal
 
 ROOT = Path(__file__).parents[1]
@@ -179,6 +188,48 @@ def test_a_command_that_can_not_be_carried_out_again_is_said(tmp_path: Path) -> 
     assert any(
         text.startswith("a recorded command was not carried out again: no ") for text in notes
     )
+
+
+@pytest.mark.parametrize("pushed", [100, 600])
+def test_technical_alarms_are_the_same_in_any_chunks(tmp_path: Path, pushed: int) -> None:
+    """A device that pushes 50 or 300 ms at once stops for 3 s; a replay comes in 20 ms, or else."""
+    config = from_mapping(CONFIG, "test")
+    case, raw, t0_lsl = SimulatedCase(3, 2000.0, SCENARIO), tmp_path / "raw.xdf", 100.0
+    info = StreamInfo("emg", "id", 2000.0, case.channel_names, "live")
+    items: list[Item] = [ClockOffset("signal", t0_lsl, 0.0), ClockOffset("markers", t0_lsl, 0.0)]
+    tick_lsl, stopped_s = t0_lsl, 0.0
+    for first in range(0, 18000, pushed):
+        block = case.next_block(pushed)
+        stopped_s = 3.0 if first >= 9000 else 0.0
+        t_lsl = t0_lsl + stopped_s + np.arange(first, first + pushed) / 2000.0
+        while tick_lsl + 0.05 <= t_lsl[-1]:
+            tick_lsl += 0.05
+            items.append(Tick(tick_lsl))
+        items.append(Chunk(first, block.samples_uv, t_lsl))
+        items += [Marker(t0_lsl + stopped_s + s.stimulus_s, s.marker) for s in block.stimuli]
+    live = Pipeline(info, config, None)
+    with XdfRecorder(raw, info) as recorder:
+        for item in items:
+            recorder.submit(item)
+    expected = technical(live, items)
+    assert {kind for kind, *_ in expected} >= {AlarmKind.SIGNAL_STALLED, AlarmKind.SIGNAL_GAP}
+    for chunk_samples in (None, 7, 600):
+        with open_recording(raw, chunk_samples=chunk_samples) as source:
+            replayed: list[Item] = []
+            while not source.exhausted:
+                replayed += source.read(0.0)
+            again = technical(Pipeline(source.info, config, None), replayed)
+        assert again == expected, chunk_samples
+
+
+def technical(pipeline: Pipeline, items: list[Item]) -> list[tuple[object, ...]]:
+    """Every change of a technical alarm, with its times."""
+    events = [event for item in items for event in pipeline.feed(item)] + [*pipeline.finish()]
+    return [
+        (event.kind, event.state, event.raised_s, event.resolved_s)
+        for event in events
+        if isinstance(event, AlarmCondition) and event.alarm_class == "technical"
+    ]
 
 
 @pytest.mark.lsl
