@@ -143,6 +143,36 @@ def test_a_late_chunk_is_no_hole(late_s: float) -> None:
     assert not clock.breaks
 
 
+def jittered(seconds: float, chunk: int, mean_s: float, seed: int) -> FloatArray:
+    """Stamps whose chunks are late by an exponential delay."""
+    stamps = true_times(seconds)
+    rng = np.random.default_rng(seed)
+    delays_s = rng.exponential(mean_s, len(stamps) // chunk + 1)
+    return stamps + late_by_chunk(len(stamps), chunk, delays_s)
+
+
+@pytest.mark.parametrize(("mean_s", "hole_s"), [(1e-4, 0.01), (1e-4, 0.025), (3e-4, 0.025)])
+def test_a_hole_of_milliseconds_is_found_among_ordinary_jitter(
+    mean_s: float, hole_s: float
+) -> None:
+    stamps = jittered(24.0, 50, mean_s, seed=1)
+    stamps[20 * 5000 :] += hole_s
+    clock = follow(stamps)
+    (gap,) = clock.breaks
+    assert gap.missing == pytest.approx(hole_s * FS_HZ, abs=5)
+    assert clock.segments[-1].first == 20 * 5000
+
+
+@pytest.mark.parametrize("chunk", [50, 1500, 4000])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_chunks_late_now_and_then_on_a_quiet_stream_are_no_holes(chunk: int, seed: int) -> None:
+    stamps = jittered(60.0, chunk, 1e-4, seed)
+    rng = np.random.default_rng(seed)
+    for at in rng.choice(len(stamps) // chunk - 1, 8, replace=False) + 1:
+        stamps[at * chunk : (at + 1) * chunk] += rng.uniform(2e-3, 29e-3)
+    assert not follow(stamps).breaks
+
+
 def test_a_hole_right_after_a_late_chunk_is_found_to_the_sample() -> None:
     stamps = true_times(3.0)
     stamps[5130:5150] += 0.06

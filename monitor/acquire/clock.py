@@ -9,8 +9,13 @@ stretch of the counter, about 20 ms long. Hence what the clock says at a block d
 how the samples came in chunks.
 
 A stamp off the line by more than the limit is either late or the first after a hole. Time tells:
-late stamps come back to the line, those after a hole never do. Until ``PERSIST_MS`` have passed or
-the stamps are back, the clock vouches for nothing beyond that sample.
+late stamps come back to the line, those after a hole never do. Until ``PERSIST_MS`` have passed
+(``PERSIST_SMALL_MS`` where it is less than 30 ms off) or the stamps are back, the clock vouches for
+nothing beyond that sample.
+
+What stamps alone can't show: a hole within the limit, which is 10 samples or 10 times the peak
+jitter of late, and 30 ms at most. It is stitched, and until the line has moved, some 10 s later,
+stimuli after it lie too late by up to its length. Only a counter of the device tells.
 """
 
 from __future__ import annotations
@@ -30,13 +35,15 @@ from monitor.types import FloatArray
 
 BLOCK_MS = 20.0
 PERSIST_MS = 250.0
+# A small jump may be a single late chunk of a device with long ones; they take up to a second.
+PERSIST_SMALL_MS = 1000.0
 
-# A jump is looked for beyond 10 samples and beyond 50 times the jitter that the stream has shown of
+# A jump is looked for beyond 10 samples and beyond 10 times the jitter that the stream has shown of
 # late, but always beyond 30 ms: a clean stream reveals a hole of milliseconds, a jittery one is not
 # torn to pieces.
 _JUMP_SAMPLES = 10
 _JUMP_MAX_S = 0.030
-_JUMP_JITTERS = 50.0
+_JUMP_JITTERS = 10.0
 _JITTER_HALF_LIFE_S = 5.0
 
 # The signal may come late, not early: stamps that gain more on the machine's clock than this have
@@ -168,7 +175,8 @@ class Clock:
         self._ring = ring
         self._fs_hz = fs_hz
         self._persist = math.ceil(PERSIST_MS / 1000.0 * fs_hz)
-        self._ramp: FloatArray = np.arange(self._persist + 3 * self.block, dtype=np.float64)
+        self._persist_small = math.ceil(PERSIST_SMALL_MS / 1000.0 * fs_hz)
+        self._ramp: FloatArray = np.arange(self._persist_small + 3 * self.block, dtype=np.float64)
         self._work: FloatArray = np.empty_like(self._ramp)
         self._phase_lsl = math.nan  # time of sample `done`; NaN: to be taken from the next block
         self._period_s = 1.0 / fs_hz
@@ -319,12 +327,15 @@ class Clock:
         suspects = first + np.flatnonzero(np.abs(off_s) > limit_s)
         at = int(suspects[0])
         while at < end:
-            stop = min(at + self._persist, self._ring.counter)
-            beyond_s = self._residuals(at, stop)
+            beyond_s = self._residuals(at, min(at + self._persist_small, self._ring.counter))
+            is_small = abs(beyond_s[0]) <= _JUMP_MAX_S
+            persist = self._persist_small if is_small else self._persist
+            beyond_s = beyond_s[:persist]
+            stop = at + len(beyond_s)
             side = 1.0 if beyond_s[0] > 0 else -1.0
             back = np.flatnonzero(side * beyond_s < limit_s / 2)
             if not len(back):
-                return at if closing or stop == at + self._persist else None
+                return at if closing or stop == at + persist else None
             later = suspects[suspects >= at + int(back[0])]
             at = int(later[0]) if len(later) else end
         return end
