@@ -490,11 +490,10 @@ class ResumedAlarm:
 
     ``alone_since_s``: the last comparable trial, where nobody has repeated it; ``high_since_s``:
     since when it is high and nobody has acknowledged it. Both are seconds of the *new* run, so
-    negative. ``intensity`` is that of the stimulus it was judged by.
+    negative.
     """
 
     condition: AlarmCondition
-    intensity: float | None = None
     alone_since_s: float | None = None
     high_since_s: float | None = None
 

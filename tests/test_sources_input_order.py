@@ -59,7 +59,6 @@ RESUME = Resume(
                 10.0,
                 evidence={"trials": "11, 12", "gradual": False, "upper_uv": None},
             ),
-            intensity=400.0,
             high_since_s=-12.5,
         ),
     ),

@@ -259,7 +259,6 @@ class _Record:
             high_since_s = (datetime.fromisoformat(high_since) - began).total_seconds() - now_s
         return ResumedAlarm(
             alarm,
-            intensity=None if trial is None else trial.intensity,
             alone_since_s=trial.stimulus_s - now_s if alone and trial is not None else None,
             high_since_s=high_since_s,
         )

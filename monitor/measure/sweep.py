@@ -102,12 +102,14 @@ _REJECTED = {
     for fault in ("", "nan", "flat_line", "saturated")
 }
 
-#: Artefacts that come over a sweep as a burst which energy can't tell from a response, and the
-#: network's probability from which one is taken to be there (none of the 502 recorded sweeps of
-#: ``bench.accuracy`` reaches it). A heart beat is small enough to leave silence believable.
+#: Artefacts that come over a sweep as a burst which energy can't tell from a response. A heart beat
+#: is small enough to leave silence believable, the others cover it.
 BURSTS = ("electrocautery", "electrode", "heart")
 COVERING = ("electrocautery", "electrode")
+#: The network's probability from which a burst is taken to be there. Of 502 recorded sweeps none
+#: reaches it for what covers, and 5 artefacts of surgery without a response do for a heart beat.
 BURST_PROBABILITY = 0.5
+#: Under a burst the network's own word decides, so it has to be the likelier one.
 RESPONSE_PROBABILITY = 0.5
 #: A tail that reaches so many noise SD is one that a reader sees; noise alone spans 6 to 7.
 TAIL_SHOWS_SD = 8.0
