@@ -13,6 +13,7 @@ import numpy as np
 
 from monitor.acquire.epochs import Tally
 from monitor.config import CaseConfig
+from monitor.inputs import Input, Resume
 from monitor.sources.base import Item
 from monitor.track.tracker import Tracker
 from monitor.types import (
@@ -22,10 +23,8 @@ from monitor.types import (
     Epoch,
     Event,
     Float32Array,
-    Input,
     Marker,
     Measurement,
-    Resume,
     Status,
     Stimulus,
     StreamInfo,

@@ -19,13 +19,13 @@ from monitor.engine.resume import (
     account_for_unstored,
     read_interrupted,
 )
+from monitor.inputs import Acknowledge, SetBaseline
 from monitor.journal import database
 from monitor.journal.database import SEQ_BLOCK, EventRow, JournalReader
 from monitor.journal.epochs import read_epoch
 from monitor.link import ReadWaveform, Reply
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
-    Acknowledge,
     AlarmCondition,
     AlarmState,
     Baseline,
@@ -34,7 +34,6 @@ from monitor.types import (
     Marker,
     MonitorError,
     Priority,
-    SetBaseline,
     Tick,
 )
 from tests.running import CASE_ID, new_journal

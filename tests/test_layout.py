@@ -23,6 +23,7 @@ ELSEWHERE = {
     "gateway/bodies": "test_gateway_app.py",  # what REST answers, held against its answers
     "gateway/metrics": "test_gateway_hub.py",  # counters, read where they count
     "gateway/rest": "test_gateway_app.py",  # every call, over HTTP
+    "inputs": "test_sources_input_order.py",  # values without behaviour, there and back
     "journal/__main__": "test_gateway_app.py",  # the process that makes the export's ZIP
     "sources/edf_format": "test_sources_edf.py",  # the header, read by every test of the reader
     "track/evidence": "test_track_loss.py",  # every value that explains a loss

@@ -8,9 +8,9 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from monitor.inputs import Acknowledge, SetBaseline
 from monitor.track.tracker import CommandRefused
 from monitor.types import (
-    Acknowledge,
     AlarmCondition,
     AlarmKind,
     AlarmState,
@@ -18,7 +18,6 @@ from monitor.types import (
     BaselineState,
     Event,
     Priority,
-    SetBaseline,
     Trial,
 )
 from tests.test_track_tiers import BAD, L_AH, R_AH, SILENT, Case, losses, response, technical

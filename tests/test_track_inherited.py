@@ -10,11 +10,17 @@ import pytest
 from msgspec import structs
 
 from monitor.config import CaseConfig, TrackSection
+from monitor.inputs import (
+    Acknowledge,
+    Resume,
+    ResumedAlarm,
+    ResumedBaseline,
+    SetBaseline,
+)
 from monitor.track.alarms import CommandRefused
 from monitor.track.inherited import inherited_loss
 from monitor.track.tracker import Tracker
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
@@ -26,10 +32,6 @@ from monitor.types import (
     Event,
     Measurement,
     Priority,
-    Resume,
-    ResumedAlarm,
-    ResumedBaseline,
-    SetBaseline,
     Status,
     Stimulus,
 )

@@ -10,28 +10,30 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from monitor.config import CaseConfig, TrackSection
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    SetBaseline,
+)
 from monitor.track.alarms import ALARM_TABLE
 from monitor.track.tracker import CommandRefused, Tracker
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     Annotation,
     Baseline,
     CaseStatus,
     Channel,
-    Command,
     Epoch,
     Event,
     Measurement,
     Missed,
     Notice,
-    PauseAudio,
     Priority,
-    SetBaseline,
     Status,
     Stimulus,
     Trial,

@@ -8,28 +8,30 @@ import numpy as np
 import pytest
 
 from monitor.config import CaseConfig, CaseSection, TrackSection
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    SetBaseline,
+)
 from monitor.track import kernel
 from monitor.track.tracker import CommandRefused, Tracker
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     Annotation,
     Baseline,
     CaseStatus,
     Channel,
-    Command,
     Epoch,
     Event,
     Measurement,
     Missed,
-    PauseAudio,
     Priority,
     Scope,
-    SetBaseline,
     Status,
     Stimulus,
     Trial,

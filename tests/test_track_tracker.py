@@ -9,27 +9,29 @@ import numpy as np
 import pytest
 
 from monitor.config import CaseConfig, StimulusSection, TrackSection
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    SetBaseline,
+)
 from monitor.track.tracker import CommandRefused, Tracker
 from monitor.types import (
-    Acknowledge,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     Annotation,
     Baseline,
     BaselineState,
     CaseStatus,
     Channel,
-    Command,
     Epoch,
     Event,
     Measurement,
     Missed,
     Notice,
-    PauseAudio,
     Scope,
-    SetBaseline,
     Status,
     Stimulus,
     Trial,

@@ -23,6 +23,14 @@ from monitor.engine.resume import NEW_CASE, Resumed
 from monitor.engine.seams import SYSTEM_CLOCK, CasePipeline, Clock
 from monitor.engine.selfwatch import SelfWatch
 from monitor.engine.waveforms import Waveforms
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    Resume,
+    SetBaseline,
+)
 from monitor.journal.database import EventRow, InputRow, Row
 from monitor.journal.epochs import EpochsWriter
 from monitor.journal.recorder import XdfRecorder
@@ -42,19 +50,13 @@ from monitor.sources.base import Item, Source
 from monitor.sources.input_order import encode_act
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
-    Acknowledge,
     AlarmCondition,
-    Annotate,
     Chunk,
     ClockOffset,
-    Command,
     Epoch,
     Event,
     Marker,
     Notice,
-    PauseAudio,
-    Resume,
-    SetBaseline,
     StreamInfo,
     Tick,
     Trial,

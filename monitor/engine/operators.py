@@ -9,6 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    SetBaseline,
+)
 from monitor.link import (
     AcknowledgeAlarm,
     AddAnnotation,
@@ -18,14 +25,9 @@ from monitor.link import (
 )
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
-    Acknowledge,
     AlarmCondition,
     AlarmState,
-    Annotate,
-    Command,
     Event,
-    PauseAudio,
-    SetBaseline,
 )
 
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from monitor.acquire.epochs import Tally
-from monitor.types import Channel, Epoch, Event, Float32Array, Input, Measurement, Notice
+from monitor.inputs import Input
+from monitor.types import Channel, Epoch, Event, Float32Array, Measurement, Notice
 
 
 class MarkerCounting(Protocol):

@@ -19,6 +19,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from monitor.config import TrackSection
+from monitor.inputs import ResumedAlarm
 from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.evidence import INTERRUPTED, Evidence
 from monitor.track.inherited import LOSS_KINDS, inherited_loss
@@ -32,7 +33,6 @@ from monitor.types import (
     Channel,
     MonitorError,
     Priority,
-    ResumedAlarm,
 )
 
 

@@ -8,8 +8,9 @@ confirm a loss, or to end one. Those that keep something from being said twice g
 from __future__ import annotations
 
 from monitor.config import TrackSection
+from monitor.inputs import ResumedAlarm
 from monitor.track.loss import Loss, seen_at
-from monitor.types import AlarmCondition, AlarmKind, AlarmState, ResumedAlarm
+from monitor.types import AlarmCondition, AlarmKind, AlarmState
 
 LOSS_KINDS = frozenset({AlarmKind.AMPLITUDE_DROP, AlarmKind.RESPONSE_LOST})
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import count
 
 from monitor.config import TrackSection
+from monitor.inputs import ResumedBaseline, SetBaseline
 from monitor.track.advisory import Signs
 from monitor.track.alarms import AlarmBook, CommandRefused
 from monitor.track.baseline import is_accepted
@@ -26,8 +27,6 @@ from monitor.types import (
     Event,
     Float32Array,
     Measurement,
-    ResumedBaseline,
-    SetBaseline,
     Stimulus,
 )
 

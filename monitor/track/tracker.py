@@ -12,6 +12,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from monitor.config import CaseConfig
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    Resume,
+    SetBaseline,
+)
 from monitor.track.advisory import VOTED_KINDS
 from monitor.track.alarms import ALARM_TABLE, AlarmBook, CommandRefused
 from monitor.track.case import CaseLife
@@ -24,27 +32,21 @@ from monitor.track.rejects import Rejects
 from monitor.track.settings import KnownSettings
 from monitor.track.stimulation import StimulationWatch
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     Annotation,
     Baseline,
     Channel,
     ChannelTrial,
-    Command,
     Epoch,
     Event,
     Float32Array,
     Measurement,
     Missed,
     Notice,
-    PauseAudio,
     Priority,
-    Resume,
-    SetBaseline,
     Status,
     Trial,
 )
