@@ -25,6 +25,7 @@ from monitor.gateway.bodies import (
     AnnotationBody,
     BaselineBody,
     CaseBody,
+    ExplanationBody,
     SnapshotBody,
     StatusBody,
     TrialBody,
@@ -95,6 +96,8 @@ def everything_left_in(client: ClientConnection) -> tuple[int, ConnectionClosed]
         ("trials", list[TrialBody]),
         ("trials/3/waveform", WaveformBody),
         ("trials/3/waveform?raw=1", WaveformBody),
+        ("trials/3/explanation", ExplanationBody),
+        ("trials/3/explanation?channel=L-TA&embedding=1", ExplanationBody),
         ("alarms", list[AlarmBody]),
         ("baselines", list[BaselineBody]),
         ("annotations", list[AnnotationBody]),
@@ -137,6 +140,20 @@ def test_a_waveform_is_as_measured_or_raw(api: httpx.Client) -> None:
     assert raw["samples_uv"] == [[4.0] * N_SAMPLES] * 3
     missing = api.get("trials/99/waveform")
     assert (missing.status_code, missing.json()) == (404, {"detail": "no waveform for trial 99"})
+
+
+def test_an_explanation_is_of_all_or_of_one_channel(api: httpx.Client) -> None:
+    told = api.get("trials/7/explanation").json()
+    assert (told["trial"], told["network"]["name"]) == (7, "scripted")
+    assert [c["channel"] for c in told["channels"]] == ["L-APB", "R-APB", "L-TA"]
+    assert [c["embedding"] for c in told["channels"]] == [None] * 3
+    [one] = api.get("trials/7/explanation?channel=L-TA&embedding=1").json()["channels"]
+    assert one["saliency"] == [2.0] * 500
+    assert one["onset_ms"] == 22.0
+    assert len(one["embedding"]) == 128
+    for path in ("trials/99/explanation", "trials/7/explanation?channel=none"):
+        assert api.get(path).status_code == 404
+    assert api.get("trials/7/explanation?embedding=perhaps").status_code == 422
 
 
 def test_an_old_waveform_comes_from_the_engine(lost: RunningMonitor, api: httpx.Client) -> None:

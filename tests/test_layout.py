@@ -16,6 +16,7 @@ ELSEWHERE = {
     "__main__": "test_packaging.py",  # one call
     "commands": "test_cli.py",  # what the commands do is tested by giving them
     "engine/__main__": "test_supervisor.py",  # the process that it starts
+    "engine/answers": "test_engine_case.py",  # every request and act, through the engine
     "engine/counts": "test_engine_case.py",  # gathered for the beat, and read there
     "engine/feed": "test_engine_case.py",  # a protocol, and the feed that nobody watches
     "engine/seams": "test_engine_case.py",  # protocols

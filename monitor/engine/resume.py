@@ -23,7 +23,7 @@ import numpy as np
 from msgspec import structs
 
 from monitor import wire
-from monitor.engine.waveforms import KeptEpoch
+from monitor.engine.kept import KeptEpoch
 from monitor.inputs import (
     Resume,
     ResumedAlarm,

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from monitor.acquire.epochs import Tally
 from monitor.inputs import Input
+from monitor.measure.explain import ExplainedSweeps
 from monitor.types import Channel, Epoch, Event, Float32Array, Measurement, Notice
 
 
@@ -43,6 +44,8 @@ class Measuring(Protocol):
     """What the engine asks of :class:`monitor.measure.epoch.EpochMeasurer`."""
 
     def measure(self, epoch: Epoch) -> tuple[tuple[Measurement, ...], Float32Array]: ...
+
+    def explain(self, epoch: Epoch) -> ExplainedSweeps | None: ...
 
 
 class Noticing(Protocol):
