@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -25,21 +26,13 @@ from monitor.engine.operators import StandingAlarms, command_of
 from monitor.engine.resume import NEW_CASE, Resumed
 from monitor.engine.seams import SYSTEM_CLOCK, CasePipeline, Clock
 from monitor.engine.selfwatch import SelfWatch
-from monitor.engine.waveforms import Waveforms
-from monitor.inputs import Acknowledge, Annotate, Command, PauseAudio, Resume, SetBaseline
+from monitor.engine.waveforms import Waveforms, waveform_message
+from monitor.inputs import Acknowledge, Annotate, Command
 from monitor.journal.database import EventRow, InputRow, Row
 from monitor.journal.epochs import EpochsWriter
 from monitor.journal.recorder import XdfRecorder
 from monitor.journal.writer import JournalWriter
-from monitor.link import (
-    BEAT_INTERVAL_S,
-    Beat,
-    Operator,
-    RecordCounts,
-    ReportReceivers,
-    WaveformHeader,
-    pack_waveform,
-)
+from monitor.link import BEAT_INTERVAL_S, Beat, Operator, RecordCounts, ReportReceivers
 from monitor.sources.base import Item, Source
 from monitor.sources.input_order import encode_act
 from monitor.track.alarms import CommandRefused
@@ -47,7 +40,6 @@ from monitor.types import (
     AlarmCondition,
     Chunk,
     ClockOffset,
-    Epoch,
     Event,
     Marker,
     Notice,
@@ -167,7 +159,7 @@ class Engine:
         self._notice([*self._resumed.notices(), *notices], now)
 
     def _take(self, item: Item, in_hand: float) -> None:
-        if isinstance(item, Acknowledge | SetBaseline | Annotate | PauseAudio | Resume):
+        if isinstance(item, Command):
             self._repeat(item, in_hand)
             return
         self._record_input(item)
@@ -203,7 +195,7 @@ class Engine:
         events = self._pipeline.feed(command)
         first = next(events, None)
         self._record_input(command)
-        return iter(()) if first is None else _chain(first, events)
+        return iter(()) if first is None else chain((first,), events)
 
     def _repeat(self, command: Command, in_hand: float) -> None:
         """A command out of a recording: carried out again where that can be done, and else said."""
@@ -277,19 +269,11 @@ class Engine:
         if stored is not None:
             self._kept.keep(trial.trial, stored, trial.stimulus)
         if trial.sweeps_uv is not None and self._feed.receivers:
-            header = self._waveform_header(trial.trial, trial.epoch)
-            self._feed.waveform(pack_waveform(header, trial.sweeps_uv))
+            channels = self._pipeline.acquisition.channels
+            self._feed.waveform(
+                waveform_message(self._case_id, channels, trial.epoch, trial.sweeps_uv)
+            )
         return stored
-
-    def _waveform_header(self, trial: int, epoch: Epoch) -> WaveformHeader:
-        return WaveformHeader(
-            case=self._case_id,
-            trial=trial,
-            channels=tuple(c.name for c in self._pipeline.acquisition.channels),
-            fs_hz=epoch.fs_hz,
-            stimulus_index=epoch.stimulus_index,
-            n_samples=epoch.samples_uv.shape[1],
-        )
 
     def _trial_timing(self, trial: Trial, in_hand: float) -> Timing:
         """A recorded stimulus happened on another clock than this machine's: no time here."""
@@ -363,11 +347,6 @@ class Engine:
         rows = self._show(events, now)
         envelopes = [wire.Envelope(r.seq, r.t, r.type, msgspec.Raw(r.body)) for r in rows]
         return wire.encode(envelopes)
-
-
-def _chain(first: Event, rest: Iterator[Event]) -> Iterator[Event]:
-    yield first
-    yield from rest
 
 
 def run_case(

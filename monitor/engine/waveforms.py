@@ -15,7 +15,8 @@ from monitor import wire
 from monitor.engine.feed import Ask
 from monitor.engine.kept import KeptEpochs, NotKeptError
 from monitor.engine.seams import CasePipeline
-from monitor.link import ReadWaveform, Reply
+from monitor.link import ReadWaveform, Reply, WaveformHeader, pack_waveform
+from monitor.types import Channel, Epoch, Float32Array
 
 WAITING = 16
 """Requests that wait for their turn; one more is answered 503 at once."""
@@ -61,3 +62,18 @@ class Waveforms:
             "samples_uv": samples_uv.astype(np.float64),
         }
         return Reply(number, body=msgspec.Raw(wire.encode(body)))
+
+
+def waveform_message(
+    case_id: str, channels: tuple[Channel, ...], epoch: Epoch, sweeps_uv: Float32Array
+) -> bytes:
+    """A trial's sweeps as the live feed sends them; ``sweeps_uv`` is (channels, n), as measured."""
+    header = WaveformHeader(
+        case=case_id,
+        trial=epoch.trial,
+        channels=tuple(c.name for c in channels),
+        fs_hz=epoch.fs_hz,
+        stimulus_index=epoch.stimulus_index,
+        n_samples=epoch.samples_uv.shape[1],
+    )
+    return pack_waveform(header, sweeps_uv)
