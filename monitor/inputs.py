@@ -32,6 +32,8 @@ class Acknowledge:
 class SetBaseline:
     """An operator sets the baseline anew, for one channel, a ``group`` or (both empty) for all.
 
+    ``by``, ``role`` and ``reason`` are asked for: it is refused without.
+
     ``amplitude_uv`` given: that value. Not given: learn again from the next accepted trials. While
     a loss stands on a channel its baseline is left alone unless ``override`` is given.
     """

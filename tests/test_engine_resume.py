@@ -242,7 +242,7 @@ def test_an_alarm_that_was_acknowledged_stays_so_until_it_is_worse(tmp_path: Pat
 
 def test_a_new_baseline_over_an_inherited_loss_needs_the_override(tmp_path: Path) -> None:
     tracker = taken_up(read(crashed(tmp_path))).tracker
-    lower = SetBaseline("L-TA", "XY", "new normal", amplitude_uv=20.0)
+    lower = SetBaseline("L-TA", "XY", "new normal", amplitude_uv=20.0, role="surgeon")
     with pytest.raises(CommandRefused, match="alarm 1 stands on L-TA: override is needed"):
         list(tracker.command(lower, 1.0))
     assert list(tracker.command(replace(lower, override=True), 1.0))

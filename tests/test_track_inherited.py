@@ -139,7 +139,7 @@ def test_numbers_go_on_after_those_of_the_earlier_run() -> None:
 
 
 def _anew() -> SetBaseline:
-    return SetBaseline("L-AH", "XY", "new", SETTING, 200.0, override=True)
+    return SetBaseline("L-AH", "XY", "new", SETTING, 200.0, override=True, role="surgeon")
 
 
 def test_signs_are_held_to_the_onset_and_the_phases_of_before() -> None:

@@ -90,6 +90,7 @@ commands = st.one_of(
         st.sampled_from(["repositioned", ""]),
         st.sampled_from(["", *SETTINGS, "Cz"]),
         st.sampled_from([None, FULL_UV / 4, FULL_UV, 0.0]),
+        role=st.sampled_from(["surgeon", "surgeon", ""]),
         override=st.booleans(),
     ),
     st.builds(Annotate, st.just("incision"), st.just("Dr A")),

@@ -368,7 +368,7 @@ def test_a_baseline_by_value_ends_what_was_held_against_the_one_before() -> None
     for onset_ms in (*[40.0] * 12, *[44.0] * 4):
         found = losses(case.trial({L_AH: response(100, onset_ms=onset_ms)}))
     assert [c.kind for c in found] == [AlarmKind.LATENCY_SHIFT]
-    events = case.command(SetBaseline("L-AH", "Dr A", "turned", "C3/C4", FULL_UV))
+    events = case.command(SetBaseline("L-AH", "Dr A", "turned", "C3/C4", FULL_UV, role="surgeon"))
     [over] = losses(events)
     assert (over.kind, over.state) == (AlarmKind.LATENCY_SHIFT, AlarmState.RESOLVED)
 
@@ -493,10 +493,10 @@ def test_a_baseline_under_a_loss_needs_an_override_and_the_loss_stays() -> None:
 
 def test_a_group_gets_its_baseline_anew() -> None:
     case = Case().baseline()
-    events = case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "R-AH")))
+    events = case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "R-AH"), role="surgeon"))
     assert [e.channel for e in events if isinstance(e, Baseline)] == ["L-AH", "R-AH"]
     with pytest.raises(CommandRefused, match="no channel 'X'"):
-        case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "X")))
+        case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "X"), role="surgeon"))
 
 
 def test_rejects_of_every_muscle_are_one_condition_of_the_case() -> None:

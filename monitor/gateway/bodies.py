@@ -242,7 +242,7 @@ class AcknowledgeBody(_Body):
 
 
 class NewBaselineBody(_Body):
-    """``channel`` and ``group`` empty: all; ``amplitude_uv`` null: learn again.
+    """``channel`` and ``group`` empty: all; ``amplitude_uv`` null: learn again; ``role``: whose.
 
     ``override``: although a loss stands on the channel; the loss stays in the record.
     """
@@ -253,7 +253,7 @@ class NewBaselineBody(_Body):
     setting: str = ""
     amplitude_uv: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     group: tuple[str, ...] = ()
-    role: str = ""
+    role: Name
     override: bool = False
 
 
