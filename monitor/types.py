@@ -1,9 +1,10 @@
 """The vocabulary of the monitor: what goes in, what comes out, in the field's own words.
 
-Everything here is a frozen, slotted value; the two of which a trial makes one for each muscle are
-``Struct``, made and changed in a tenth of a dataclass's time. Units are in the names (``_hz``,
-``_ms``, ``_uv``, ``_s``); ``t_lsl`` is a time on a Lab Streaming Layer clock in seconds;
-``stimulus_s`` and ``raised_s`` are seconds since the first sample of the case.
+Everything here is a frozen, slotted value; those of which a trial makes one for each muscle are
+``Struct``, made and changed in a tenth of a dataclass's time, and of no concern to the garbage
+collector (``gc=False``) where they hold plain values, which can't form a cycle. Units are in the
+names (``_hz``, ``_ms``, ``_uv``, ``_s``); ``t_lsl`` is a time on a Lab Streaming Layer clock in
+seconds; ``stimulus_s`` and ``raised_s`` are seconds since the first sample of the case.
 
 What the core takes is :data:`monitor.inputs.Input`; what it gives is :data:`Event`.
 """
@@ -176,8 +177,7 @@ class Morphology(StrEnum):
     POLYPHASIC = "polyphasic"
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True, gc=False):
     """What was measured on one sweep. ``None``: not measured.
 
     Latencies count from the first pulse (``onset_from_last_ms`` from the last). ``amplitude_uv``
@@ -224,7 +224,7 @@ class Measurement:
 # --------------------------------------------------------------------------- tracking
 
 
-class ChannelTrial(Struct, frozen=True):
+class ChannelTrial(Struct, frozen=True, gc=False):
     """One row of ``trials.csv``: a channel's measurement, and where it stands to its baseline."""
 
     channel: str

@@ -9,7 +9,8 @@ learn.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from monitor.config import CaseConfig
 from monitor.inputs import (
