@@ -23,6 +23,7 @@ from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.evidence import INTERRUPTED, Evidence
 from monitor.track.inherited import LOSS_KINDS, inherited_loss
 from monitor.track.loss import Loss
+from monitor.track.repeats import Repeats
 from monitor.track.scope import Judgement
 from monitor.types import (
     AlarmClass,
@@ -115,6 +116,7 @@ class AlarmBook:
         self._track = track
         self._criterion = DropCriterion(track)
         self._explained = explained or {}
+        self._repeats = Repeats(track)
         self._last_id = 0
         self._losses: dict[str, dict[str, Loss]] = {}
         self._technical: dict[tuple[AlarmKind, str, str, str], AlarmCondition] = {}
@@ -122,6 +124,13 @@ class AlarmBook:
     def number_after(self, alarms: int) -> None:
         """So many conditions were numbered in an earlier run of the case."""
         self._last_id = alarms
+
+    def stimulus(self, setting: str, at_s: float) -> None:
+        """A stimulus of a setting was given in order: how often they come is when a repeat is due.
+
+        To be told of every one, measured or missed, ahead of what it raises.
+        """
+        self._repeats.stimulus(setting, at_s)
 
     def inherit(self, alarm: ResumedAlarm) -> AlarmCondition:
         """A condition that stood when an earlier run was interrupted goes on as it stood."""
@@ -263,7 +272,7 @@ class AlarmBook:
         """Time passed: unconfirmed losses rise, high ones that nobody takes are passed on."""
         found: list[AlarmCondition | None] = []
         for loss in [loss for losses in self._losses.values() for loss in losses.values()]:
-            after = loss.waited(at_s)
+            after = loss.waited(at_s, self._rise_s(loss))
             if after is loss:
                 continue
             found.append(self._keep_loss(after))
@@ -284,6 +293,10 @@ class AlarmBook:
                     )
                 )
         return [condition for condition in found if condition is not None]
+
+    def _rise_s(self, loss: Loss) -> tuple[float, ...] | None:
+        since_s = loss.alone_since_s
+        return None if since_s is None else self._repeats.rise_s(loss.condition.setting, since_s)
 
     def taken(self, condition: AlarmCondition, at_s: float) -> AlarmCondition | None:
         """A loss was taken or has ended: its exhausted escalation is over; None without one."""

@@ -109,6 +109,7 @@ class Tracker:
         if epoch.out_of_order:
             measurements = tuple(_out_of_order(m) for m in measurements)
         else:
+            self._alarms.stimulus(key, at_s)
             comparisons = [
                 self._criterion.compare(epoch.trial, measurement, baseline)
                 for measurement, baseline in zip(measurements, baselines, strict=True)
@@ -136,6 +137,8 @@ class Tracker:
         n = len(self._channels)
         baselines = following.baselines
         rows = self._rows(key, (measurement,) * n, baselines, [None] * n)
+        if missed.reason != "out_of_order":
+            self._alarms.stimulus(key, missed.stimulus_s)
         rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
         broken = self._break_pause(rejects, missed.stimulus_s)
         yield from status
