@@ -14,7 +14,6 @@ from monitor.track.alarms import CommandRefused
 from monitor.track.inherited import inherited_loss
 from monitor.track.tracker import Tracker
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
@@ -164,13 +163,6 @@ def test_a_small_response_of_a_baseline_near_the_noise_still_raises_no_drop() ->
     small = replace(WAS, amplitude_uv=40.0, floor_uv=32.0)
     assert Case(was=small).trial(*[response(18.0)] * 3) == []
     assert Case(was=replace(small, floor_uv=8.0)).trial(*[response(18.0)] * 3)
-
-
-def test_a_threshold_rise_that_nothing_can_end_ends_when_it_is_acknowledged() -> None:
-    case = Case(ResumedAlarm(condition(AlarmKind.THRESHOLD_RISE, state=AlarmState.ACTIVE)))
-    (told,) = case.tracker.command(Acknowledge(4, "XY"), 5.0)
-    assert isinstance(told, AlarmCondition)
-    assert (told.state, told.acknowledged_by) == (AlarmState.RESOLVED, "XY")
 
 
 def test_a_case_that_has_begun_is_not_taken_up_again() -> None:

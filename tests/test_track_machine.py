@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from monitor.config import CaseConfig, TrackSection
-from monitor.track.alarms import ALARM_TABLE
+from monitor.track.kinds import ALARM_TABLE
 from monitor.track.tracker import CommandRefused, Tracker
 from monitor.types import (
     Acknowledge,
