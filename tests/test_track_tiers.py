@@ -387,10 +387,20 @@ def test_a_changed_setting_is_not_comparable_and_clears_nothing() -> None:
 
 def test_a_threshold_rise_is_raised_by_the_profile_that_has_it() -> None:
     case = Case(TrackSection(confirm="estimator", threshold_rise=100.0)).baseline(volts=300.0)
-    case.trial({L_AH: SILENT}, volts=300.0)
-    found = losses(case.trial({L_AH: SILENT}, volts=400.0))
-    risen = [c for c in found if c.kind is AlarmKind.THRESHOLD_RISE]
-    assert [(c.channel, c.priority) for c in risen] == [("L-AH", MEDIUM)]
+    found = [losses(case.trial({L_AH: SILENT}, volts=400.0)) for _ in range(2)]
+    risen = [c for each in found for c in each if c.kind is AlarmKind.THRESHOLD_RISE]
+    assert [(c.channel, c.priority) for c in risen] == [("L-AH", LOW), ("L-AH", MEDIUM)]
+    assert risen[0].evidence["threshold_before"] == 300.0
+
+
+def test_a_threshold_that_is_reached_under_a_stronger_setting_is_told() -> None:
+    case = Case(TrackSection(confirm="estimator", threshold_rise=100.0)).baseline(volts=300.0)
+    for _ in range(2):
+        case.trial({L_AH: SILENT}, volts=300.0)
+    found = losses(case.trial(volts=410.0))
+    assert [(c.kind, c.priority) for c in found] == [(AlarmKind.THRESHOLD_RISE, MEDIUM)]
+    over = losses(case.trial(volts=310.0))
+    assert AlarmState.RESOLVED in [c.state for c in over if c.kind is AlarmKind.THRESHOLD_RISE]
 
 
 def test_a_later_onset_is_advisory() -> None:

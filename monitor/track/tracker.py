@@ -251,6 +251,7 @@ class Tracker:
                 continue
             events.append(self._baselines.inherit(i, was))
         events += self._alarms.inherit(command.standing, case_s)
+        events += self._stimulation.inherit(command.standing, case_s)
         for condition in [alarm.condition for alarm in command.standing]:
             i = at.get(condition.channel)
             if i is not None and condition.kind in VOTED_KINDS:
