@@ -291,7 +291,7 @@ class Baseline:
 
 
 class AlarmKind(StrEnum):
-    """Every alarm condition there is: a closed list; :mod:`monitor.track.alarms` has its table."""
+    """Every alarm condition there is: a closed list; :mod:`monitor.track.kinds` has its table."""
 
     AMPLITUDE_DROP = "amplitude_drop"
     RESPONSE_LOST = "response_lost"

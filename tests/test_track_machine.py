@@ -17,7 +17,7 @@ from monitor.inputs import (
     PauseAudio,
     SetBaseline,
 )
-from monitor.track.alarms import ALARM_TABLE
+from monitor.track.kinds import ALARM_TABLE
 from monitor.track.tracker import CommandRefused, Tracker
 from monitor.types import (
     AlarmClass,

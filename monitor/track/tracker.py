@@ -22,11 +22,12 @@ from monitor.inputs import (
     SetBaseline,
 )
 from monitor.track.advisory import VOTED_KINDS
-from monitor.track.alarms import ALARM_TABLE, AlarmBook, CommandRefused
+from monitor.track.alarms import AlarmBook, CommandRefused
 from monitor.track.case import CaseLife
 from monitor.track.context import Confounders
 from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.estimator import AmplitudeEstimator
+from monitor.track.kinds import ALARM_TABLE
 from monitor.track.learning import CaseBaselines
 from monitor.track.loss import higher
 from monitor.track.rejects import Rejects
@@ -112,6 +113,7 @@ class Tracker:
         if epoch.out_of_order:
             measurements = tuple(_out_of_order(m) for m in measurements)
         else:
+            self._alarms.stimulus(key, at_s)
             comparisons = [
                 self._criterion.compare(epoch.trial, measurement, baseline)
                 for measurement, baseline in zip(measurements, baselines, strict=True)
@@ -139,6 +141,8 @@ class Tracker:
         n = len(self._channels)
         baselines = following.baselines
         rows = self._rows(key, (measurement,) * n, baselines, [None] * n)
+        if missed.reason != "out_of_order":
+            self._alarms.stimulus(key, missed.stimulus_s)
         rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
         broken = self._break_pause(rejects, missed.stimulus_s)
         yield from status
@@ -169,6 +173,9 @@ class Tracker:
                 )
             if changed:
                 events += [changed, *self._break_pause([changed], notice.at_s)]
+            if changed and changed.state is AlarmState.RESOLVED:
+                taken = self._alarms.taken(changed, notice.at_s)
+                events += [taken] if taken else []
         yield from events
 
     def tick(self, case_s: float) -> Iterator[Event]:
@@ -246,9 +253,9 @@ class Tracker:
                 events.append(Annotation(case_s, text, command.by))
                 continue
             events.append(self._baselines.inherit(i, was))
-        for alarm in command.standing:
-            condition = self._alarms.inherit(alarm)
-            events.append(condition)
+        events += self._alarms.inherit(command.standing, case_s)
+        events += self._stimulation.inherit(command.standing, case_s)
+        for condition in [alarm.condition for alarm in command.standing]:
             i = at.get(condition.channel)
             if i is not None and condition.kind in VOTED_KINDS:
                 self._baselines.named(condition.setting).signs[i].inherit(condition.kind)
