@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from monitor.config import TrackSection
+from monitor.inputs import ResumedAlarm
 from monitor.track.advisory import Finding
 from monitor.track.alarms import AlarmBook
 from monitor.track.criteria import Comparison, DropCriterion
@@ -19,7 +20,6 @@ from monitor.types import (
     Channel,
     Epoch,
     Measurement,
-    ResumedAlarm,
     Status,
 )
 
