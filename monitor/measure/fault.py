@@ -40,10 +40,9 @@ def _fault(x, frame):  # type: ignore[no-untyped-def]
     if missing:
         return _NAN
     rest = x[frame.search_start :]
-    low, high = rest.min(), rest.max()
+    low, high = noise.extremes(rest)
     if low == high:
-        before = x[frame.noise_start : frame.noise_stop]
-        if before.min() == before.max():
+        if noise.extent(x[frame.noise_start : frame.noise_stop]) == 0.0:
             return _FLAT
     at_low = at_high = 0
     for value in rest:
