@@ -41,9 +41,8 @@ def _fault(x, frame):  # type: ignore[no-untyped-def]
         return _NAN
     rest = x[frame.search_start :]
     low, high = noise.extremes(rest)
-    if low == high:
-        if noise.extent(x[frame.noise_start : frame.noise_stop]) == 0.0:
-            return _FLAT
+    if low == high and noise.extent(x[frame.noise_start : frame.noise_stop]) == 0.0:
+        return _FLAT
     at_low = at_high = 0
     for value in rest:
         at_low += 1 if value == low else 0
