@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def window(
 
 def answers(network: Network, windows_uv: np.ndarray) -> np.ndarray:
     out = network(windows_uv)
-    columns = [getattr(out, field.name) for field in dataclasses.fields(out)]
+    columns = [getattr(out, name) for name in out.__struct_fields__]
     given = [column for column in columns if column is not None]
     return np.concatenate([column.reshape(len(windows_uv), -1) for column in given], axis=1)
 

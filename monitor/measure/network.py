@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime as ort
+from msgspec import Struct
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from monitor.measure.resample import NETWORK_SAMPLES
@@ -71,8 +72,7 @@ class ModelFault(MonitorError):
     """The network's file can't be used, or it answers its own golden sweeps wrongly."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NetworkOutput:
+class NetworkOutput(Struct, frozen=True, eq=False):
     """Answers for k windows, each (k,) float64.
 
     ``onset_from_last_ms`` counts from the last pulse; ``amplitude_uv`` is peak to peak. Amplitude,
@@ -132,6 +132,7 @@ class Network:
     __slots__ = (
         "_asked",
         "_explains",
+        "_scale",
         "_session",
         "golden",
         "name",
@@ -160,6 +161,7 @@ class Network:
         self.version = version
         self.sha256 = sha256
         self.scale_uv = scale_uv
+        self._scale = np.float32(1.0 / scale_uv)
         self.window_offset_ms = window_offset_ms
         self.golden = golden
 
@@ -222,7 +224,7 @@ class Network:
             # A product of no rows is an error to onnxruntime: answer a flat line and keep none.
             sweep = np.zeros((1, 1, NETWORK_SAMPLES), np.float32)
         answers = self._session.run(self._asked, {INPUT: sweep})
-        values = [np.asarray(answer, dtype=np.float64)[:count] for answer in answers]
+        values = [answer[:count].astype(np.float64) for answer in answers]
         extras = dict(zip(self._asked[len(OUTPUTS) :], values[len(OUTPUTS) :], strict=True))
         return NetworkOutput(*(value.reshape(-1) for value in values[: len(OUTPUTS)]), **extras)
 
@@ -244,8 +246,7 @@ class Network:
     def _sweep(self, windows_uv: Float32Array) -> Float32Array:
         if windows_uv.ndim != 2 or windows_uv.shape[1] != NETWORK_SAMPLES:
             raise ValueError(f"expected (k, {NETWORK_SAMPLES}) windows, got {windows_uv.shape}")
-        sweep = windows_uv[:, None, :] * np.float32(1.0 / self.scale_uv)
-        return sweep.astype(np.float32, copy=False)
+        return windows_uv[:, None, :].astype(np.float32, copy=False) * self._scale
 
     def verify(self) -> None:
         """Answer the golden sweeps and compare. Call it once, before a case starts.
