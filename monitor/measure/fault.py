@@ -12,6 +12,11 @@ from monitor.types import FloatArray
 #: So many equal samples at the extreme of a sweep, far outside the noise, are clipping.
 CLIPPED_RUN = 4
 CLIPPED_SD = 10.0
+#: A quarter of the sweep at its extremes, in runs, is clipping whatever the noise: hum or cautery
+#: over the whole epoch leaves no part to know the noise from. A range of so many steps of the
+#: converter tells it from a quiet channel that is finer than its converter.
+RAILED_SHARE = 0.25
+RAILED_STEPS = 16
 
 
 def faults_of(sweeps_uv: FloatArray, plan: SweepPlan) -> list[str]:
@@ -25,6 +30,7 @@ def faults_of(sweeps_uv: FloatArray, plan: SweepPlan) -> list[str]:
     at_low = np.count_nonzero(rest == low[:, None], axis=1)
     at_high = np.count_nonzero(rest == high[:, None], axis=1)
     many = np.greater_equal(np.maximum(at_low, at_high), CLIPPED_RUN).tolist()
+    railed = np.greater_equal(at_low + at_high, RAILED_SHARE * rest.shape[1]).tolist()
     faults = []
     for k, sweep in enumerate(sweeps_uv):
         fault = ""
@@ -32,7 +38,7 @@ def faults_of(sweeps_uv: FloatArray, plan: SweepPlan) -> list[str]:
             fault = "nan"
         elif level[k] and np.ptp(sweep[frame.noise_start : frame.noise_stop]) == 0.0:
             fault = "flat_line"
-        elif many[k] and _clipped(sweep, frame):
+        elif many[k] and (_clipped(sweep, frame) or (railed[k] and _is_railed(rest[k]))):
             fault = "saturated"
         faults.append(fault)
     return faults
@@ -50,6 +56,15 @@ def _clipped(x, frame):  # type: ignore[no-untyped-def]
         if far and longest_run(rest, extreme) >= CLIPPED_RUN:
             return True
     return False
+
+
+def _is_railed(rest: FloatArray) -> bool:
+    """Whether a sweep stays at either end of a range of many steps again and again."""
+    levels = np.unique(rest)
+    low, high = levels[0], levels[-1]
+    if high - low < RAILED_STEPS * np.diff(levels).min(initial=np.inf):
+        return False
+    return bool(max(longest_run(rest, low), longest_run(rest, high)) >= CLIPPED_RUN)
 
 
 @njit(cache=True)
