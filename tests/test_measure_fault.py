@@ -45,3 +45,17 @@ def test_a_rail_within_the_artefact_does_not_count() -> None:
     railed = sweep()
     railed[500:515] = 5000.0
     assert faults_of(railed[None], PLAN) == [""]
+
+
+@pytest.mark.parametrize("amplitude_uv", [4000.0, 9000.0])
+def test_clipping_over_the_whole_epoch_leaves_no_noise_to_know_it_by(amplitude_uv: float) -> None:
+    hum = amplitude_uv * np.sin(2 * np.pi * 50 * np.arange(1250) / 5000)
+    cautery = np.random.default_rng(1).normal(0, amplitude_uv, 1250)
+    sweeps = np.clip(np.stack([hum, cautery]), -3200.0, 3200.0)
+    assert faults_of(sweeps, PLAN) == ["saturated", "saturated"]
+
+
+@pytest.mark.parametrize("step_uv", [2.0, 6.0, 20.0])
+def test_a_converter_coarser_than_the_noise_is_no_clipping(step_uv: float) -> None:
+    coarse = np.round(sweep() / step_uv) * step_uv
+    assert faults_of(coarse[None], PLAN) == [""]

@@ -12,7 +12,11 @@ from monitor.types import FloatArray
 #: So many equal samples at the extreme of a sweep, far outside the noise, are clipping.
 CLIPPED_RUN = 4
 CLIPPED_SD = 10.0
-
+#: A quarter of the sweep at its extremes, in runs, is clipping whatever the noise: hum or cautery
+#: over the whole epoch leaves no part to know the noise from. A range of so many steps of the
+#: converter tells it from a quiet channel that is finer than its converter.
+RAILED_SHARE = 0.25
+RAILED_STEPS = 16
 
 FAULTS = ("", "nan", "flat_line", "saturated")
 _NONE, _NAN, _FLAT, _SATURATED = range(len(FAULTS))
@@ -49,6 +53,8 @@ def _fault(x, frame):  # type: ignore[no-untyped-def]
         at_high += 1 if value == high else 0
     if max(at_low, at_high) >= CLIPPED_RUN and _clipped(x, frame):
         return _SATURATED
+    if at_low + at_high >= RAILED_SHARE * rest.size and _is_railed(rest, low, high):
+        return _SATURATED
     return _NONE
 
 
@@ -64,6 +70,19 @@ def _clipped(x, frame):  # type: ignore[no-untyped-def]
         if far and longest_run(rest, extreme) >= CLIPPED_RUN:
             return True
     return False
+
+
+@njit(cache=True)
+def _is_railed(rest, low, high):  # type: ignore[no-untyped-def]
+    """Whether a sweep stays at either end of a range of many steps again and again."""
+    if max(longest_run(rest, low), longest_run(rest, high)) < CLIPPED_RUN:
+        return False
+    levels = np.sort(rest)
+    step = np.inf
+    for i in range(1, levels.size):
+        if levels[i] > levels[i - 1]:
+            step = min(step, levels[i] - levels[i - 1])
+    return high - low >= RAILED_STEPS * step
 
 
 @njit(cache=True)
