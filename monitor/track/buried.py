@@ -8,7 +8,7 @@ loose, an amplifier at its limit all along. That is no loss, and never 0 % of ba
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.baseline import floor_of
