@@ -190,7 +190,9 @@ class Cases(RuleBasedStateMachine):
     def set_baseline(
         self, channel: str, setting: str, amplitude_uv: float | None, override: bool
     ) -> None:
-        command = SetBaseline(channel, "Dr A", "moved", setting, amplitude_uv, override=override)
+        command = SetBaseline(
+            channel, "Dr A", "moved", setting, amplitude_uv, role="surgeon", override=override
+        )
         before, standing = dict(self.alarms), self.listed()
         try:
             events = self.command(command)

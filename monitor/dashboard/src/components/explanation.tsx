@@ -43,7 +43,13 @@ interface Props {
 
 /** What the colours under a sweep mean, with the figures of this one. */
 export function Legend({ told, mine }: Props) {
-  if (told.refusal !== "") return <p class="legend">not explained: {told.refusal}</p>;
+  if (told.refusal !== "") {
+    return (
+      <p class="legend" title={told.refusal}>
+        not explained: {told.refusal}
+      </p>
+    );
+  }
   if (mine === null) return <p class="legend">asking the network …</p>;
   if (mine.fault !== "") {
     return <p class="legend">not shown to the network: {mine.fault.replaceAll("_", " ")}</p>;
@@ -51,10 +57,10 @@ export function Legend({ told, mine }: Props) {
   const network = told.explanation?.network;
   const name = `${network?.name} ${network?.version} ${network?.sha256}`;
   return (
-    <p class="legend" title={`network ${name}`}>
-      <i class="swatch" /> speaks for a response
-      {mine.response_probability !== null && <b> P {likelihood(mine.response_probability)}</b>}
-      {(mine.novelty ?? 0) > NOVEL && <b class="novel"> unlike anything it was trained on</b>}
+    <p class="legend" title={`what speaks for a response to the network ${name}`}>
+      <i class="swatch" /> <span>speaks for a response </span>
+      {mine.response_probability !== null && <b>P {likelihood(mine.response_probability)}</b>}
+      {(mine.novelty ?? 0) > NOVEL && <b class="novel"> novel</b>}
     </p>
   );
 }
