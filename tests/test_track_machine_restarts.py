@@ -309,5 +309,5 @@ def without_interruption(alarm: AlarmCondition) -> AlarmCondition:
     return structs.replace(alarm, evidence=evidence)
 
 
-Cases.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Cases.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestCases = Cases.TestCase
