@@ -13,12 +13,13 @@
              beyond the criterion again           unconfirmed   the same condition, as high as it
                                                                 was (``in_a_row``: active)
 
-*Confirmed* with ``confirm = "estimator"``: at least two trials beyond the criterion and the
-estimator's probability of an amplitude below it (:mod:`monitor.track.estimator`); or, whatever the
-estimator says, two comparable trials in a row or three of six without any response, or 15 in a row
-beyond. With ``confirm = "in_a_row"``: so many comparable trials in a row beyond the criterion, and
-one that is not ends an unconfirmed condition. In either case the response absent under a stimulus
-of another setting that is as strong or stronger, the second time that it is low or absent.
+*Confirmed* with ``confirm = "estimator"``: three trials beyond the criterion and the estimator's
+probability of an amplitude below it (:mod:`monitor.track.estimator`), or two and half the doubt
+that this leaves; or, whatever the estimator says, two comparable trials in a row or three of six
+without any response, or 20 in a row beyond. With ``confirm = "in_a_row"``: so many comparable
+trials in a row beyond the criterion, and one that is not ends an unconfirmed condition. In either
+case the response absent under a stimulus of another setting that is as strong or stronger, the
+second time that it is low or absent.
 
 A confirmed condition is high. Only a gradual decline, with control muscles that follow and the
 response still there, is medium, and only as long as it is that.
@@ -46,11 +47,14 @@ from monitor.types import AlarmCondition, AlarmKind, AlarmState, Priority, Scope
 
 RECOVER_TRIALS = 2
 ESTIMATOR_TRIALS = 2
+FEW_TRIALS_DOUBT = 0.5
+"""By these the estimator may be in doubt by this share of what it may be with more: that two low
+trials are two outliers hangs on what outliers are taken to be."""
 LOST_TRIALS = 2
 LOST_OF = (3, 6)
 """Of so many trials a response gone so often is lost, whatever comes between: a muscle with a
 baseline answers in four of five."""
-BACKSTOP_TRIALS = 15
+BACKSTOP_TRIALS = 20
 """So many comparable trials in a row beyond the criterion confirm whatever the estimator says."""
 WORSE_POINTS = 20.0
 SHOWN_TRIALS = 10
@@ -416,8 +420,10 @@ class Loss(Struct, frozen=True):
             return f"no response in {LOST_OF[0]} of {LOST_OF[1]} trials"
         if self.beyond_in_a_row >= BACKSTOP_TRIALS:
             return f"{BACKSTOP_TRIALS} trials in a row"
-        if self.trials_beyond >= ESTIMATOR_TRIALS and estimate.p_below >= track.confirm_probability:
-            return f"estimator: {estimate.p_below:.3f} >= {track.confirm_probability:g}"
+        few = self.trials_beyond <= ESTIMATOR_TRIALS
+        asked = few_trials_probability(track) if few else track.confirm_probability
+        if self.trials_beyond >= ESTIMATOR_TRIALS and estimate.p_below >= asked:
+            return f"estimator: {estimate.p_below:.3f} >= {asked:g}"
         return ""
 
     def _worse(self, kind: AlarmKind, priority: Priority) -> str:
@@ -468,6 +474,11 @@ class Loss(Struct, frozen=True):
         told = {"escalation": f"{level} of {len(self.track.escalate_s)}"}
         condition = replace(self.condition, evidence=self.condition.evidence | told)
         return replace(self, condition=condition, passed_on=level)
+
+
+def few_trials_probability(track: TrackSection) -> float:
+    """What it takes to confirm by the second trial: more than by those that follow."""
+    return round(1.0 - FEW_TRIALS_DOUBT * (1.0 - track.confirm_probability), 6)
 
 
 def seen_at(loss: Loss) -> Loss:
