@@ -7,8 +7,6 @@ import pytest
 from monitor.config import TrackSection
 from monitor.track.alarms import AlarmBook
 from monitor.track.criteria import DropCriterion
-from monitor.track.estimator import Estimate
-from monitor.track.loss import few_trials_probability
 from monitor.track.scope import Judgement
 from monitor.types import (
     AlarmCondition,
@@ -234,34 +232,3 @@ def test_why_it_alarms_again() -> None:
     gone = life(None)
     assert gone is not None
     assert gone.evidence["worse"] == "response gone since acknowledged"
-
-
-@pytest.mark.parametrize(
-    ("probabilities", "states"),
-    [
-        ((0.99,), "unconfirmed"),
-        ((0.5, 0.949), "unconfirmed unconfirmed"),
-        ((0.5, 0.95), "unconfirmed active"),
-        ((0.5, 0.94, 0.9), "unconfirmed unconfirmed active"),
-        ((0.5, 0.94, 0.899), "unconfirmed unconfirmed unconfirmed"),
-    ],
-)
-def test_the_second_trial_takes_more_to_confirm_than_those_after_it(
-    probabilities: tuple[float, ...], states: str
-) -> None:
-    track = TrackSection(confirm="estimator", confirm_probability=0.9)
-    assert few_trials_probability(track) == 0.95
-    book, criterion, found = AlarmBook(track), DropCriterion(track), []
-    for n, p_below in enumerate(probabilities, start=1):
-        comparison = criterion.compare(
-            n, Measurement(Status.RESPONSE, amplitude_uv=400.0), BASELINE
-        )
-        assert comparison is not None
-        judgement = Judgement(Estimate(40.0, 20.0, 60.0, p_below, p_below, 0.0, 90.0))
-        now = book.judge("C3/C4", CHANNEL, comparison, judgement, 60.0 * n)
-        assert now is not None
-        found.append(now.state.value)
-    assert " ".join(found) == states
-    if found[-1] == "active":
-        asked = "0.95" if len(found) == 2 else "0.9"
-        assert str(now.evidence["confirmed_by"]).endswith(f">= {asked}")
