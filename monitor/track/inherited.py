@@ -11,6 +11,7 @@ import re
 
 from monitor.config import TrackSection
 from monitor.inputs import ResumedAlarm
+from monitor.track.confirmation import Beyond
 from monitor.track.loss import Loss, seen_at
 from monitor.types import AlarmCondition, AlarmKind, AlarmState
 
@@ -31,7 +32,7 @@ def inherited_loss(alarm: ResumedAlarm, track: TrackSection) -> Loss:
         track=track,
         lowest_percent=(condition.percent_of_baseline or 0.0) if lowest is None else lowest,
         trials=tuple(int(trial) for trial in trials.split(", ") if trial),
-        trials_beyond=int(_number(condition, "trials_beyond") or 0),
+        beyond=Beyond(int(_number(condition, "trials_beyond") or 0)),
         absent_under=_absent_under(condition),
         confirmed=_was_confirmed(condition),
         alone_since_s=alarm.alone_since_s,
