@@ -227,15 +227,22 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
     ms = 1e3 / plan.fs_hz
     near = (reading.onset_sample - plan.search_start) * ms < OVERLAP_MS
     hopeless, doubtful = ((share * sight.tail_uv if near else 0.0) for share in OVERLAP[sight.tail])
-    undisturbed = plan.noise_source == "pre" and sight.tail == artefact.NO_TAIL
     # Of a sweep unlike all that it was trained on the network has no opinion.
     opinion = answer if answer and not answer.novel else None
     response = found == Found.CANDIDATE and is_response(
         reading.energy_ratio,
         opinion.response_probability if opinion else None,
-        undisturbed=undisturbed,
+        opinion.onset_from_last_ms if opinion else 0.0,
+        noise_known=plan.noise_source == "pre",
+        noise_bursts_sd=reading.noise_bursts_sd,
     )
-    drowned = response and reading.amplitude_uv < hopeless
+    # What lies within the noise's own peak to peak has no size, unless the network states one.
+    sized = opinion is not None and opinion.amplitude_log_sd is not None
+    response = response and (reading.amplitude_uv > 0.0 or sized)
+    # In a tail that was not explained the network might see the tail; past one that was taken off
+    # it sees more than can be read.
+    small = response and reading.amplitude_uv < hopeless
+    drowned = small and not (sized and sight.tail != artefact.UNEXPLAINED)
     masked = found == Found.MASKED or (
         bool(reading.partly_hidden) and not response and found != Found.OUTSIDE
     )
@@ -294,7 +301,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         reading.smooth_sd_uv,
         opinion.amplitude_uv if opinion else None,
         opinion.amplitude_log_sd if opinion else None,
-        burst=bool(burst),
+        burst=bool(burst) or small or reading.amplitude_uv == 0.0,
     )
     doubts = ["low_snr"] if snr is not None and snr < LOW_SNR else []
     if overlapped:
