@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench import alarm_waiting
 from bench.alarm_cases import DESIGN, EVALUATION, Case, Loss, Scenario, read, simulate, wider
 from bench.alarm_rules import Alarm, Ewma, InARow, Ours, Rule, channels_of, measurement
 from bench.alarm_score import (
@@ -67,6 +68,8 @@ SLOW_TRIALS, SLOW_WITHIN = 240, (15, 30, 60)
 PROBABILITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 PERCENTS = (2.0, 4.0, 6.0, 8.0, 10.0, 13.0, *(float(p) for p in range(16, 62, 3)))
 REPEATS, LEARNING = 10, 12
+WAITING = 100
+"""So many stable cases, and losses, are run with the time between their trials."""
 LIMITS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0)
 
 
@@ -147,9 +150,7 @@ def _table(stable: list[Case], losses: dict[tuple[float, str], list[Case]]) -> l
     print(f"  trials <= 50 % shown at once              {first_shown_percent(kept):>6.1f} %")
     print(f"  stable cases (fade alone) called focal    {focal_percent(kept):>6.1f} %")
     print(f"  focal losses of 70 % and more called so   {_focal_of_focal(found_all):>6.1f} %")
-    waiting = score(Ours(ticks_s=10.0), stable[:100])
-    print(f"  stable cases with any high alarm where nobody repeats for 3 min, so that unconfirmed"
-          f" ones rise: {false_percent(waiting):.0f} %")  # fmt: skip
+    alarm_waiting.print_rows(stable[:WAITING], [s.case for s in severe][:WAITING])
     return kept + found_all
 
 

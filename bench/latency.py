@@ -36,7 +36,7 @@ from monitor.load_network import load_network  # noqa: E402
 from monitor.measure import detect, envelope, tkeo  # noqa: E402
 from monitor.measure.clean import clean_sweeps  # noqa: E402
 from monitor.measure.epoch import EpochMeasurer  # noqa: E402
-from monitor.measure.filters import bandpass_sections, lowpass_sections, zero_phase  # noqa: E402
+from monitor.measure.filters import band_and_smooth  # noqa: E402
 from monitor.measure.plan import plan_sweeps  # noqa: E402
 from monitor.measure.resample import network_window  # noqa: E402
 from monitor.track.tracker import Tracker  # noqa: E402
@@ -91,17 +91,9 @@ def core(n: int) -> None:
     plan = plan_sweeps(FS_HZ, N_SAMPLES, INDEX)
     x = sweeps(1, 1).astype(np.float64)
     cleaned = clean_sweeps(x, plan)
-    pad = int(0.05 * FS_HZ)
-    sections = bandpass_sections(FS_HZ)
-    band = zero_phase(sections, cleaned, pad)
+    band, _ = band_and_smooth(cleaned, plan)
     window = network_window(cleaned, FS_HZ, INDEX + 0.3)
     width = int(detect.ENERGY_MS * FS_HZ / 1e3)
-
-    def filters() -> None:
-        zero_phase(sections, cleaned, pad)
-        low = lowpass_sections(FS_HZ)
-        if low is not None:
-            zero_phase(low, cleaned, pad)
 
     def onset() -> None:
         psi = tkeo.smoothed_energy(band[0], 5)
@@ -109,7 +101,12 @@ def core(n: int) -> None:
 
     print("\n1. core, in this process\n" + header())
     print(row("sweep: artefact and mains", timed(lambda: clean_sweeps(x, plan), n)))
-    print(row("sweep: band-pass and low-pass, zero phase", timed(filters, n)))
+    print(
+        row(
+            "sweep: band-pass and low-pass, zero phase",
+            timed(lambda: band_and_smooth(cleaned, plan), n),
+        )
+    )
     taps = envelope.hilbert_taps(FS_HZ)
 
     def hull() -> None:

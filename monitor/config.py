@@ -158,6 +158,8 @@ class TrackSection(_Section, frozen=True):
     confirm_probability: Annotated[float, msgspec.Meta(ge=0.5, lt=1)] = 0.9
     confirm_in_a_row: Annotated[int, msgspec.Meta(ge=2, le=10)] = 2
     unconfirmed_rise_s: tuple[Positive, Positive] = (60.0, 180.0)
+    unconfirmed_rise_intervals: tuple[NotNegative, NotNegative] = (1.5, 3.0)
+    usual_interval_max_s: Positive = 200.0
     escalate_s: tuple[Positive, ...] = (120.0, 300.0, 600.0)
 
     def __post_init__(self) -> None:

@@ -170,6 +170,14 @@ class ReadWaveform(msgspec.Struct, frozen=True, tag="waveform"):
     raw: bool = False
 
 
+class ReadExplanation(msgspec.Struct, frozen=True, tag="explanation"):
+    """Why the network answered a trial as it did; of one ``channel``, or of all (empty)."""
+
+    trial: int
+    channel: str = ""
+    embedding: bool = False
+
+
 class ReadEvents(msgspec.Struct, frozen=True, tag="events"):
     """Events with ``seq`` > ``since``, at most ``limit``, from the journal."""
 
@@ -178,7 +186,7 @@ class ReadEvents(msgspec.Struct, frozen=True, tag="events"):
 
 
 Operator = AcknowledgeAlarm | SetNewBaseline | AddAnnotation | PauseAudioSignal
-Question = ReadWaveform | ReadEvents | ReportReceivers
+Question = ReadWaveform | ReadExplanation | ReadEvents | ReportReceivers
 
 
 class Request(msgspec.Struct, frozen=True):

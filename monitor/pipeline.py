@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from monitor.acquire.acquisition import Acquisition
 from monitor.config import CaseConfig
+from monitor.inputs import Input, Resume
 from monitor.measure.alignment import Alignment, AlignmentWatch, set_aside
 from monitor.measure.epoch import EpochMeasurer
 from monitor.measure.network import Network
@@ -20,11 +21,9 @@ from monitor.types import (
     ClockOffset,
     Epoch,
     Event,
-    Input,
     Marker,
     Missed,
     Notice,
-    Resume,
     Status,
     StreamInfo,
     Tick,

@@ -33,6 +33,7 @@ class QueueCounts(msgspec.Struct, frozen=True):
     epochs_waiting: int = 0
     requests_refused: int = 0
     waveforms_refused: int = 0
+    explanations_refused: int = 0
     link_backlog_bytes: int = 0
     gateways_cut_off: int = 0
 
@@ -57,6 +58,7 @@ COUNTED = MappingProxyType(
         "epochs_waiting": "Epochs that wait for epochs.bin",
         "requests_refused": "Requests for the data path that found its queue full",
         "waveforms_refused": "Waveforms that were asked for while too many others were",
+        "explanations_refused": "Explanations that were asked for while too many others were",
         "link_backlog_bytes": "Bytes that the slowest gateway has not taken yet",
         "gateways_cut_off": "Gateways disconnected because they fell behind",
     }
@@ -117,6 +119,12 @@ QUEUES = (
     ),
     Queue(
         "waveforms asked for again", "16", "the newest is answered 503", ("mep_waveforms_refused",)
+    ),
+    Queue(
+        "explanations asked for",
+        "4",
+        "the newest is answered 503",
+        ("mep_explanations_refused",),
     ),
     Queue(
         "the engine's link to a gateway",

@@ -1,12 +1,12 @@
 """The vocabulary of the monitor: what goes in, what comes out, in the field's own words.
 
-Everything here is a frozen, slotted value; the two of which a trial makes one for each muscle are
-``Struct``, made and changed in a tenth of a dataclass's time. Units are in the names (``_hz``,
-``_ms``, ``_uv``, ``_s``); ``t_lsl`` is a time on a Lab Streaming Layer clock in seconds;
-``stimulus_s`` and ``raised_s`` are seconds since the first sample of the case.
+Everything here is a frozen, slotted value; those of which a trial makes one for each muscle are
+``Struct``, made and changed in a tenth of a dataclass's time, and of no concern to the garbage
+collector (``gc=False``) where they hold plain values, which can't form a cycle. Units are in the
+names (``_hz``, ``_ms``, ``_uv``, ``_s``); ``t_lsl`` is a time on a Lab Streaming Layer clock in
+seconds; ``stimulus_s`` and ``raised_s`` are seconds since the first sample of the case.
 
-The core takes :data:`Input` values in the order in which they happened and gives :data:`Event`
-values; it has no other door (see :mod:`monitor.pipeline`).
+What the core takes is :data:`monitor.inputs.Input`; what it gives is :data:`Event`.
 """
 
 from __future__ import annotations
@@ -88,76 +88,6 @@ class Tick:
     t_lsl: float
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
-    """An operator has seen an alarm. It never clears the condition.
-
-    ``alarm`` is the condition's (kind, setting, channel) where the command comes from a recording:
-    conditions of the engine itself are numbered too, so the same one may have another number now.
-    """
-
-    alarm_id: int
-    by: str
-    t_lsl: float = 0.0
-    alarm: tuple[str, str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SetBaseline:
-    """An operator sets the baseline anew, for one channel, a ``group`` or (both empty) for all.
-
-    ``amplitude_uv`` given: that value. Not given: learn again from the next accepted trials. While
-    a loss stands on a channel its baseline is left alone unless ``override`` is given.
-    """
-
-    channel: str
-    by: str
-    reason: str
-    setting: str = ""
-    amplitude_uv: float | None = None
-    t_lsl: float = 0.0
-    group: tuple[str, ...] = ()
-    role: str = ""
-    override: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Annotate:
-    """A remark for the record: incision, screw, bolus, pressure."""
-
-    text: str
-    by: str
-    t_lsl: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class PauseAudio:
-    """Silence the audible signal for ``seconds``; 0 ends a pause."""
-
-    seconds: float
-    by: str
-    t_lsl: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """The case goes on after its engine died: the first command of the new run, where it is given.
-
-    Numbers go on after ``trials``, ``alarms`` and ``baseline_ids``.
-    """
-
-    trials: int
-    alarms: int
-    baseline_ids: int
-    baselines: tuple[ResumedBaseline, ...]
-    standing: tuple[ResumedAlarm, ...]
-    by: str = "monitor"
-    t_lsl: float = 0.0
-
-
-Command = Acknowledge | SetBaseline | Annotate | PauseAudio | Resume
-
-
 # --------------------------------------------------------------------------- acquisition
 
 
@@ -225,9 +155,6 @@ class Notice:
     cause: str = ""
 
 
-Input = Chunk | Marker | ClockOffset | Tick | Notice | Command
-
-
 # --------------------------------------------------------------------------- measurement
 
 
@@ -250,8 +177,7 @@ class Morphology(StrEnum):
     POLYPHASIC = "polyphasic"
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True, gc=False):
     """What was measured on one sweep. ``None``: not measured.
 
     Latencies count from the first pulse (``onset_from_last_ms`` from the last). ``amplitude_uv``
@@ -298,7 +224,7 @@ class Measurement:
 # --------------------------------------------------------------------------- tracking
 
 
-class ChannelTrial(Struct, frozen=True):
+class ChannelTrial(Struct, frozen=True, gc=False):
     """One row of ``trials.csv``: a channel's measurement, and where it stands to its baseline."""
 
     channel: str
@@ -364,40 +290,8 @@ class Baseline:
     phases: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ResumedResponse:
-    """What a baseline that was still learning had from one response."""
-
-    trial: int
-    amplitude_uv: float
-    onset_ms: float | None = None
-    phases: int | None = None
-    floor_uv: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ResumedBaseline:
-    """A baseline of an earlier run, without its sweep; ``learned`` from, where it is not frozen."""
-
-    id: int
-    setting: str
-    channel: str
-    state: BaselineState
-    amplitude_uv: float
-    onset_ms: float | None = None
-    accepted: int = 0
-    responses: int = 0
-    trials: tuple[int, ...] = ()
-    set_by: str = ""
-    reason: str = ""
-    spread: float | None = None
-    floor_uv: float | None = None
-    phases: float | None = None
-    learned: tuple[ResumedResponse, ...] = ()
-
-
 class AlarmKind(StrEnum):
-    """Every alarm condition there is: a closed list; :mod:`monitor.track.alarms` has its table."""
+    """Every alarm condition there is: a closed list; :mod:`monitor.track.kinds` has its table."""
 
     AMPLITUDE_DROP = "amplitude_drop"
     RESPONSE_LOST = "response_lost"
@@ -482,20 +376,6 @@ class AlarmCondition(Struct, frozen=True):
     resolved_s: float | None = None
     acknowledged_by: str = ""
     acknowledged_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ResumedAlarm:
-    """A condition of an earlier run that stood when its engine died.
-
-    ``alone_since_s``: the last comparable trial, where nobody has repeated it; ``high_since_s``:
-    since when it is high and nobody has acknowledged it. Both are seconds of the *new* run, so
-    negative.
-    """
-
-    condition: AlarmCondition
-    alone_since_s: float | None = None
-    high_since_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ client; a replay from the journal sends them as they were stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ VERSION = 1
 EventType = Literal["trial", "alarm", "baseline", "annotation", "status"]
 Body = dict[str, Any]
 
-MEASUREMENT_FIELDS = tuple(f.name for f in fields(Measurement))
+MEASUREMENT_FIELDS = Measurement.__struct_fields__
 
 _SWEEP_DECIMALS = 2
 """A sweep for display is given to 0.01 uV: float32 noise below that would only cost bytes."""

@@ -13,6 +13,10 @@ import numpy as np
 
 from monitor.acquire.epochs import Tally
 from monitor.config import CaseConfig
+from monitor.inputs import Input, Resume
+from monitor.measure.explain import ExplainedSweeps, NetworkName
+from monitor.measure.network import Explanation, NetworkOutput
+from monitor.measure.resample import NETWORK_SAMPLES
 from monitor.sources.base import Item
 from monitor.track.tracker import Tracker
 from monitor.types import (
@@ -22,10 +26,8 @@ from monitor.types import (
     Epoch,
     Event,
     Float32Array,
-    Input,
     Marker,
     Measurement,
-    Resume,
     Status,
     Stimulus,
     StreamInfo,
@@ -79,9 +81,31 @@ class ScriptedMarkers:
 class ScriptedMeasurer:
     """Sweeps "as measured" are the raw ones plus one, so that a test can tell them apart."""
 
+    explains = True
+
     def measure(self, epoch: Epoch) -> tuple[tuple[Measurement, ...], Float32Array]:
         words = epoch.stimulus.marker.split()
         return tuple(measurement(w) for w in words), epoch.samples_uv + np.float32(1)
+
+    def explain(self, epoch: Epoch) -> ExplainedSweeps | None:
+        """The saliency of a channel is its number; a channel ``-`` was not shown."""
+        if not self.explains:
+            return None
+        words = epoch.stimulus.marker.split()
+        shown = tuple(i for i, word in enumerate(words) if word != "-")
+        some = np.array(shown, dtype=np.float64)
+        return ExplainedSweeps(
+            network=NetworkName("scripted", "1", "5c"),
+            fs_hz=FS_HZ,
+            window_start_ms=4.0,
+            faults=tuple("nan" if word == "-" else "" for word in words),
+            shown=shown,
+            said=NetworkOutput(some, some + 20.0, some, some, some / 10, onset_sd_ms=some / 4),
+            why=Explanation(
+                embedding=np.zeros((len(shown), 128), np.float32),
+                saliency=np.repeat(some.astype(np.float32)[:, None], NETWORK_SAMPLES, axis=1),
+            ),
+        )
 
 
 class ScriptedPipeline:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench import alarms
+from bench import alarm_waiting, alarms
 from bench.alarm_cases import (
     COLUMNS,
     DESIGN,
@@ -173,3 +173,25 @@ def test_scores() -> None:
     assert scored(start, "low", "unconfirmed").confirmed_after(m) is None
     assert found_percent([scored(start + 2), scored(start + 3)], 3) == 50.0
     assert false_percent([scored(1), scored(1, "medium")]) == 50.0
+
+
+def test_a_loss_that_nobody_repeats_becomes_high_by_time_alone() -> None:
+    cases = simulate(LOST, 2, DESIGN)
+    for case in cases:
+        cut = alarm_waiting.never_repeated(case)
+        assert cut.trials[-2:] == (max(case.loss_start), max(case.loss_start) + 1)
+        assert cut.amplitude_uv.shape == (len(cut.trials), len(cut.muscles))
+        [plain_s] = alarm_waiting.high_after_s(alarm_waiting.PLAIN, case)
+        [ours_s] = alarm_waiting.high_after_s(alarm_waiting.LIVE, case)
+        assert plain_s is not None
+        assert ours_s is not None
+        assert 0.0 < plain_s < ours_s <= 600.0
+        assert alarm_waiting.high_after_s(Ours(), case) == [None], "no time passed"
+
+
+def test_time_between_the_trials_of_a_stable_case(capsys: pytest.CaptureFixture[str]) -> None:
+    alarm_waiting.print_rows(simulate(STABLE, 1, DESIGN), simulate(LOST, 1, DESIGN))
+    shown = capsys.readouterr().out.splitlines()
+    percent = [line.split()[-2] for line in shown[1:4]]
+    assert percent == ["0.0", "100.0", "0.0"]
+    assert shown[5].endswith(" s")

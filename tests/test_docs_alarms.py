@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.config import PROFILES
-from monitor.track.alarms import ALARM_TABLE
+from monitor.track.kinds import ALARM_TABLE
 
 PAGE = (Path(__file__).parents[1] / "docs" / "alarms.md").read_text()
 

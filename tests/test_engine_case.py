@@ -228,7 +228,7 @@ def test_operators_acts_become_events(folder: Path) -> None:
     asks = [
         AddAnnotation("incision", "XY"),
         PauseAudioSignal(60.0, "XY"),
-        SetNewBaseline("L-TA", "XY", "new position", "default", 250.0),
+        SetNewBaseline("L-TA", "XY", "new position", "default", 250.0, role="surgeon"),
     ]
     feed, _ = watch(folder, loss_and_recovery(), {40: asks})
     kinds = [{kind for kind, _ in envelopes(reply)} for reply in feed.replies]
@@ -242,7 +242,7 @@ def test_a_refusal_is_an_answer_and_changes_nothing(folder: Path) -> None:
     asks = [
         AcknowledgeAlarm(99, "XY"),
         AddAnnotation("incision", ""),
-        SetNewBaseline("no such channel", "XY", "because"),
+        SetNewBaseline("no such channel", "XY", "because", role="surgeon"),
     ]
     refused, _ = watch(folder, loss_and_recovery(), {40: asks})
     assert [reply.status for reply in refused.replies] == [404, 422, 404]

@@ -5,6 +5,13 @@ from __future__ import annotations
 import pytest
 
 from monitor.engine.operators import StandingAlarms, command_of
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    SetBaseline,
+)
 from monitor.link import (
     AcknowledgeAlarm,
     AddAnnotation,
@@ -14,17 +21,12 @@ from monitor.link import (
 )
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     Annotation,
-    Command,
-    PauseAudio,
     Priority,
-    SetBaseline,
 )
 
 

@@ -19,13 +19,13 @@ from monitor.engine.resume import (
     account_for_unstored,
     read_interrupted,
 )
+from monitor.inputs import Acknowledge, SetBaseline
 from monitor.journal import database
 from monitor.journal.database import SEQ_BLOCK, EventRow, JournalReader
 from monitor.journal.epochs import read_epoch
 from monitor.link import ReadWaveform, Reply
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
-    Acknowledge,
     AlarmCondition,
     AlarmState,
     Baseline,
@@ -34,7 +34,6 @@ from monitor.types import (
     Marker,
     MonitorError,
     Priority,
-    SetBaseline,
     Tick,
 )
 from tests.running import CASE_ID, new_journal
@@ -243,7 +242,7 @@ def test_an_alarm_that_was_acknowledged_stays_so_until_it_is_worse(tmp_path: Pat
 
 def test_a_new_baseline_over_an_inherited_loss_needs_the_override(tmp_path: Path) -> None:
     tracker = taken_up(read(crashed(tmp_path))).tracker
-    lower = SetBaseline("L-TA", "XY", "new normal", amplitude_uv=20.0)
+    lower = SetBaseline("L-TA", "XY", "new normal", amplitude_uv=20.0, role="surgeon")
     with pytest.raises(CommandRefused, match="alarm 1 stands on L-TA: override is needed"):
         list(tracker.command(lower, 1.0))
     assert list(tracker.command(replace(lower, override=True), 1.0))

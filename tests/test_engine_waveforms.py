@@ -11,6 +11,7 @@ import pytest
 
 from monitor.engine import waveforms as module
 from monitor.engine.feed import Ask
+from monitor.engine.kept import KeptEpochs
 from monitor.engine.waveforms import Waveforms
 from monitor.journal.epochs import EPOCHS_NAME, EpochsWriter
 from monitor.link import ReadWaveform, Reply
@@ -25,12 +26,13 @@ class Asking:
     """Asks for waveforms of trial 5, whose samples are all 5 uV."""
 
     def __init__(self, folder: Path, epochs: EpochsWriter) -> None:
-        self.waveforms = Waveforms(folder, ScriptedPipeline(), epochs, {})
+        kept = KeptEpochs(folder, epochs, {})
+        self.waveforms = Waveforms(ScriptedPipeline(), kept)
         samples_uv = np.full((len(CHANNELS), 20), 5, np.float32)
         stored = epochs.submit(Epoch(5, STIMULUS, 1.0, 0, 4, 0.25, FS_HZ, samples_uv))
         assert stored is not None
         wait_until(lambda: epochs.is_stored(stored), "the epoch")
-        self.waveforms.keep(5, stored, STIMULUS)
+        kept.keep(5, stored, STIMULUS)
         self.replies: list[Reply] = []
 
     def ask(self, trial: int = 5, *, raw: bool = False, number: int = 1) -> None:

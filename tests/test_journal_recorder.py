@@ -15,6 +15,7 @@ from monitor import wire
 from monitor.config import CaseConfig, SignalSection, from_mapping
 from monitor.engine.opening import run_plan
 from monitor.engine.plan import CasePlan, Recorded, Simulated
+from monitor.inputs import Annotate
 from monitor.journal.recorder import XdfRecorder, free_name
 from monitor.journal.storing import write_all
 from monitor.pipeline import Pipeline
@@ -27,7 +28,6 @@ from monitor.sources.xdf import XdfRecording
 from monitor.sources.xdf_file import XdfFile
 from monitor.types import (
     AlarmKind,
-    Annotate,
     Chunk,
     ClockOffset,
     Event,

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "__main__": "test_packaging.py",  # one call
     "commands": "test_cli.py",  # what the commands do is tested by giving them
     "engine/__main__": "test_supervisor.py",  # the process that it starts
+    "engine/answers": "test_engine_case.py",  # every request and act, through the engine
     "engine/counts": "test_engine_case.py",  # gathered for the beat, and read there
     "engine/feed": "test_engine_case.py",  # a protocol, and the feed that nobody watches
     "engine/seams": "test_engine_case.py",  # protocols
@@ -23,6 +24,7 @@ ELSEWHERE = {
     "gateway/bodies": "test_gateway_app.py",  # what REST answers, held against its answers
     "gateway/metrics": "test_gateway_hub.py",  # counters, read where they count
     "gateway/rest": "test_gateway_app.py",  # every call, over HTTP
+    "inputs": "test_sources_input_order.py",  # values without behaviour, there and back
     "journal/__main__": "test_gateway_app.py",  # the process that makes the export's ZIP
     "sources/edf_format": "test_sources_edf.py",  # the header, read by every test of the reader
     "track/evidence": "test_track_loss.py",  # every value that explains a loss

@@ -22,7 +22,7 @@ import pytest
 from monitor.config import CaseConfig, from_mapping
 from monitor.pipeline import Pipeline
 from monitor.sources.lsl import LslSource
-from monitor.track.alarms import ALARM_TABLE
+from monitor.track.kinds import ALARM_TABLE
 from monitor.types import (
     AlarmClass,
     AlarmCondition,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io as sio
 
 from monitor.measure.clean import clean_sweeps
 from monitor.measure.plan import plan_sweeps
@@ -47,6 +48,26 @@ def test_without_mains_next_to_nothing_is_taken() -> None:
     plan = plan_sweeps(FS_HZ, T_MS.size, 500)
     touched = np.abs(clean_sweeps(sweeps, plan, None) - clean_sweeps(sweeps, plan, 0.0)).max(axis=1)
     assert np.mean(touched > 1e-9) <= 0.01
+
+
+@pytest.mark.parametrize("side", [-50.0, 110.0])
+@pytest.mark.parametrize("mains_hz", [50.0, None])
+def test_a_twitch_on_one_side_is_not_taken_for_mains(side: float, mains_hz: float | None) -> None:
+    """Seven harmonics fit a twitch well enough to lower the sum, and would repeat it elsewhere."""
+    twitch = 300.0 * np.exp(-0.5 * ((T_MS - side) / 3.0) ** 2)
+    sweep = np.random.default_rng(3).normal(0, 2, T_MS.size) + response() + twitch
+    plan = plan_sweeps(FS_HZ, T_MS.size, 500)
+    untouched = clean_sweeps(sweep[None], plan, 0.0)
+    np.testing.assert_allclose(clean_sweeps(sweep[None], plan, mains_hz), untouched, atol=1e-9)
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the recordings in ../shared/data are not here")
+def test_no_hum_is_brought_to_recorded_sweeps_with_activity_before_the_stimulus() -> None:
+    sweeps = sio.loadmat(DATA / "mepfeatx" / "ID02.mat")["meps"].T[[1, 39]].astype(np.float64)
+    plan = plan_sweeps(3000.0, sweeps.shape[1], 150)
+    after = slice(plan.mains.after, None)
+    least = np.std(clean_sweeps(sweeps, plan, 0.0)[:, after], axis=1)
+    assert (np.std(clean_sweeps(sweeps, plan, None)[:, after], axis=1) <= 1.001 * least).all()
 
 
 def test_mains_zero_leaves_it_alone() -> None:

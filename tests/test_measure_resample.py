@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.measure.resample import NETWORK_SAMPLES, network_window
+from monitor.measure.resample import NETWORK_SAMPLES, network_window, phases_of
 
 
 def wave(t_s: np.ndarray) -> np.ndarray:
@@ -14,16 +14,20 @@ def wave(t_s: np.ndarray) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("fs_hz", [2000.0, 3000.0, 4096.0, 5000.0, 10000.0, 22000.0])
+@pytest.mark.parametrize(
+    "fs_hz", [2000.0, 2048.0, 3000.0, 4096.0, 5000.0, 9600.0, 10000.0, 22000.0]
+)
 @pytest.mark.parametrize("fraction", [0.0, 0.37, 0.99])
 def test_is_the_same_signal_at_5_khz(fs_hz: float, fraction: float) -> None:
     t_s = np.arange(int(0.25 * fs_hz)) / fs_hz
     start = 0.05 * fs_hz + fraction
-    found = network_window(wave(t_s)[None], fs_hz, start)[0]
+    sweeps = np.stack([wave(t_s), -2 * wave(t_s), wave(t_s)])
+    negative, found = network_window(sweeps, fs_hz, start)[1:]
     wanted = wave(start / fs_hz + np.arange(NETWORK_SAMPLES) / 5000)
     tolerance = 0.05 if fs_hz < 3000 else 0.01  # 700 Hz lies near the corner at 2 kHz
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, atol=tolerance)
+    np.testing.assert_array_equal(negative, -2 * found)
 
 
 def test_on_the_grid_nothing_changes() -> None:
@@ -35,6 +39,16 @@ def test_what_5_khz_cannot_hold_is_gone() -> None:
     t_s = np.arange(5500) / 22000
     alias = network_window(np.sin(2 * np.pi * 4600 * t_s)[None], 22000.0, 1100.0)
     assert np.abs(alias).max() < 0.02
+
+
+def test_before_the_begin_the_first_sample_counts() -> None:
+    sweep = np.full((2, 700), -3.0)
+    np.testing.assert_allclose(network_window(sweep, 10000.0, -40.5), -3.0, atol=1e-6)
+
+
+def test_rates_that_share_kernels() -> None:
+    assert [phases_of(fs_hz) for fs_hz in (5000.0, 20000.0, 22000.0, 9600.0)] == [1, 1, 5, 25]
+    assert phases_of(2048.0) == NETWORK_SAMPLES
 
 
 def test_beyond_the_end_the_last_sample_goes_on() -> None:

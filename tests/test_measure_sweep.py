@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +160,7 @@ def test_alone_or_together_the_same_bits(
     plan = plan_sweeps(5000.0, 1250, 500)
     together = measure_sweeps(sweeps, plan, [HAND] * count)[0]
     alone = tuple(measure_sweeps(x[None], plan, [HAND])[0][0] for x in sweeps)
-    assert [asdict(m) for m in together] == [asdict(m) for m in alone]
+    assert together == alone
     before = sweeps.copy()
     measure_sweeps(sweeps[: max(1, split)], plan, [HAND] * max(1, min(split, count)))
     np.testing.assert_array_equal(sweeps, before)

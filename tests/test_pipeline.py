@@ -10,6 +10,7 @@ import pytest
 
 from monitor import wire
 from monitor.config import CaseConfig, from_mapping
+from monitor.inputs import Resume
 from monitor.load_network import load_network
 from monitor.pipeline import Pipeline
 from monitor.sources.base import Source, open_recording
@@ -27,7 +28,6 @@ from monitor.types import (
     Marker,
     Notice,
     Priority,
-    Resume,
     Status,
     Trial,
 )

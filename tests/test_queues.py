@@ -6,6 +6,7 @@ from pathlib import Path
 
 from monitor.acquire.epochs import WAITING_LIMIT
 from monitor.acquire.stimuli import SEEN_LIMIT
+from monitor.engine import explaining
 from monitor.engine.server import BACKLOG_BYTES, REQUESTS
 from monitor.engine.waveforms import WAITING
 from monitor.gateway.app import create_app
@@ -52,6 +53,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
         f"{QUEUE_EPOCHS} epochs",
         f"{REQUESTS}",
         f"{WAITING}",
+        f"{explaining.WAITING}",
         f"{BACKLOG_BYTES // 2**20} MiB",
         f"{LAG_EVENTS} behind",
         f"{LAG_WAVEFORMS} events behind",

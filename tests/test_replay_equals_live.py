@@ -130,7 +130,7 @@ def test_commands_and_ticks_are_done_again_at_max_and_at_1x(tmp_path: Path) -> N
             lambda a: PauseAudioSignal(30.0, "XY"),
             lambda a: AcknowledgeAlarm(9999, "nobody's"),
             lambda a: SetNewBaseline(
-                a["channel"], "XY", "moved", amplitude_uv=123.4, override=True
+                a["channel"], "XY", "moved", amplitude_uv=123.4, override=True, role="surgeon"
             ),
         ]
     )

@@ -5,6 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    PauseAudio,
+    Resume,
+    ResumedAlarm,
+    ResumedBaseline,
+    ResumedResponse,
+    SetBaseline,
+)
 from monitor.sources.input_order import (
     Act,
     InputKind,
@@ -14,22 +24,14 @@ from monitor.sources.input_order import (
     input_order,
 )
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     BaselineState,
     MonitorError,
     Notice,
-    PauseAudio,
     Priority,
-    Resume,
-    ResumedAlarm,
-    ResumedBaseline,
-    ResumedResponse,
-    SetBaseline,
 )
 
 RESUME = Resume(

@@ -1,4 +1,4 @@
-"""Latency, shape and threshold: what raises and ends them, to the last per cent and volt."""
+"""Latency and shape: what raises and ends them, to the last per cent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from monitor.track.advisory import (
     SHAPE_SNR_MIN,
     Finding,
     Signs,
-    StimulationThreshold,
     shape_of,
 )
 from monitor.types import AlarmKind, Measurement, Status
@@ -85,39 +84,3 @@ def test_the_shape_of_a_response_in_noise_says_nothing() -> None:
             assert signs.take(shaped(1, snr), None, 6.0) == []
     assert shape_of(shaped(1)) == 1
     assert shape_of(Measurement(Status.RESPONSE, amplitude_uv=1.0, phases=1)) is None
-
-
-def rise() -> StimulationThreshold:
-    threshold = StimulationThreshold(100.0)
-    for volts in (320.0, 300.0):
-        assert threshold.take(volts, RESPONSE, True) == []
-    return threshold
-
-
-@pytest.mark.parametrize(("volts", "raised"), [(399.0, False), (400.0, True), (401.0, True)])
-def test_a_response_that_takes_more_is_a_threshold_rise(volts: float, raised: bool) -> None:
-    threshold = rise()
-    assert threshold.take(300.0, SILENT, False) == []
-    found = threshold.take(volts, RESPONSE, False)
-    assert [f.active for f in found] == [True] * raised
-
-
-@pytest.mark.parametrize(("volts", "raised"), [(399.0, False), (400.0, True)])
-def test_a_strong_stimulus_in_vain_is_one_too(volts: float, raised: bool) -> None:
-    found = rise().take(volts, SILENT, False)
-    assert [f.active for f in found] == [True] * raised
-    assert all("more than 400" in f.message for f in found)
-
-
-def test_a_threshold_rise_ends_with_a_response_to_less() -> None:
-    threshold = rise()
-    threshold.take(400.0, SILENT, False)
-    assert threshold.take(420.0, RESPONSE, False) == []
-    [over] = threshold.take(310.0, RESPONSE, False)
-    assert (over.kind, over.active) == (AlarmKind.THRESHOLD_RISE, False)
-
-
-def test_without_intensity_or_rule_there_is_no_threshold() -> None:
-    assert StimulationThreshold(None).take(900.0, SILENT, False) == []
-    assert rise().take(None, SILENT, False) == []
-    assert rise().take(900.0, Measurement(Status.REJECTED), False) == []

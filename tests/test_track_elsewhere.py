@@ -8,9 +8,9 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from monitor.inputs import Acknowledge, SetBaseline
 from monitor.track.tracker import CommandRefused
 from monitor.types import (
-    Acknowledge,
     AlarmCondition,
     AlarmKind,
     AlarmState,
@@ -18,7 +18,6 @@ from monitor.types import (
     BaselineState,
     Event,
     Priority,
-    SetBaseline,
     Trial,
 )
 from tests.test_track_tiers import BAD, L_AH, R_AH, SILENT, Case, losses, response, technical
@@ -166,10 +165,12 @@ def test_an_operator_may_have_it_learned_all_the_same() -> None:
     for _ in range(3):
         case.trial({L_AH: SILENT}, volts=400.0)
     case.trial({L_AH: 40.0}, volts=450.0)
-    anew = SetBaseline("L-AH", "Dr A", "this is what is left", "C3/C4 @ 450")
+    anew = SetBaseline("L-AH", "Dr A", "this is what is left", "C3/C4 @ 450", role="surgeon")
     with pytest.raises(CommandRefused, match="override"):
         case.command(anew)
-    override = SetBaseline("L-AH", "Dr A", "this is what is left", "C3/C4 @ 450", override=True)
+    override = SetBaseline(
+        "L-AH", "Dr A", "this is what is left", "C3/C4 @ 450", override=True, role="surgeon"
+    )
     assert (AlarmKind.BASELINE_UNRELIABLE, R) in technical(case.command(override))
     learned = [s for _ in range(5) for s in baselines(case.trial({L_AH: 40.0}, volts=450.0))]
     assert learned[-1] is BaselineState.USABLE
@@ -190,7 +191,9 @@ def test_whatever_the_stimuli_one_loss_a_muscle_and_setting_stands(seed: int) ->
         after_s = float(rng.choice([5, 30, 200]))
         events = [*case.tick(0.9 * after_s), *case.trial(told, setting=setting, volts=volts)]
         if rng.random() < 0.2:
-            by_hand = SetBaseline("L-AH", "Dr A", "why", override=bool(rng.integers(2)))
+            by_hand = SetBaseline(
+                "L-AH", "Dr A", "why", override=bool(rng.integers(2)), role="surgeon"
+            )
             seen = Acknowledge(int(rng.integers(1, 12)), "Dr A")
             with suppress(CommandRefused):
                 events += case.command(by_hand if rng.random() < 0.5 else seen)

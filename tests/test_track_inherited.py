@@ -10,11 +10,17 @@ import pytest
 from msgspec import structs
 
 from monitor.config import CaseConfig, TrackSection
+from monitor.inputs import (
+    Acknowledge,
+    Resume,
+    ResumedAlarm,
+    ResumedBaseline,
+    SetBaseline,
+)
 from monitor.track.alarms import CommandRefused
 from monitor.track.inherited import inherited_loss
 from monitor.track.tracker import Tracker
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
@@ -26,10 +32,6 @@ from monitor.types import (
     Event,
     Measurement,
     Priority,
-    Resume,
-    ResumedAlarm,
-    ResumedBaseline,
-    SetBaseline,
     Status,
     Stimulus,
 )
@@ -71,20 +73,28 @@ def response(uv: float, onset_ms: float = 40.0, phases: int = 6) -> Measurement:
     )
 
 
+SILENT = Measurement(Status.NO_RESPONSE, amplitude_uv=0.0, noise_uv=2.0)
+
+
 class Case:
-    def __init__(self, *standing: ResumedAlarm, was: ResumedBaseline = WAS) -> None:
-        self.tracker = Tracker((CHANNEL,), CaseConfig())
+    def __init__(
+        self,
+        *standing: ResumedAlarm,
+        was: ResumedBaseline = WAS,
+        track: TrackSection | None = None,
+    ) -> None:
+        self.tracker = Tracker((CHANNEL,), CaseConfig(track=track or TrackSection()))
         self.resume = Resume(20, 6, 3, (was,), standing)
         self.begun = list(self.tracker.command(self.resume, 0.0))
         self.trials = 20
 
-    def trial(self, *measured: Measurement) -> list[AlarmCondition]:
+    def trial(self, *measured: Measurement, volts: float | None = None) -> list[AlarmCondition]:
         events: list[Event] = []
         for measurement in measured:
             self.trials += 1
             at_s = 30.0 * (self.trials - 20)
             samples = np.zeros((1, 1), np.float32)
-            stimulus = Stimulus(at_s, "", SETTING)
+            stimulus = Stimulus(at_s, "", SETTING, volts)
             epoch = Epoch(self.trials, stimulus, at_s, 0, 0, 0.0, 5000.0, samples)
             events += self.tracker.trial(epoch, (measurement,), samples)
         return [event for event in events if isinstance(event, AlarmCondition)]
@@ -100,7 +110,7 @@ def test_an_unconfirmed_loss_rises_by_the_time_since_its_last_trial() -> None:
     loss = inherited_loss(ResumedAlarm(condition(), alone_since_s=-50.0), TrackSection())
     assert loss.waited(5.0) is loss
     assert loss.waited(12.0).condition.priority is Priority.MEDIUM
-    evidence = condition().evidence | {"not_repeated_for_s": 60.0}
+    evidence = condition().evidence | {"not_repeated_for_s": 270.0, "rise": "1 of 2"}
     risen = ResumedAlarm(condition(evidence=evidence), alone_since_s=-100.0)
     loss = inherited_loss(risen, TrackSection())
     assert loss.waited(12.0) is loss, "the first rise has been"
@@ -137,7 +147,7 @@ def test_numbers_go_on_after_those_of_the_earlier_run() -> None:
 
 
 def _anew() -> SetBaseline:
-    return SetBaseline("L-AH", "XY", "new", SETTING, 200.0, override=True)
+    return SetBaseline("L-AH", "XY", "new", SETTING, 200.0, override=True, role="surgeon")
 
 
 def test_signs_are_held_to_the_onset_and_the_phases_of_before() -> None:
@@ -166,11 +176,44 @@ def test_a_small_response_of_a_baseline_near_the_noise_still_raises_no_drop() ->
     assert Case(was=replace(small, floor_uv=8.0)).trial(*[response(18.0)] * 3)
 
 
-def test_a_threshold_rise_that_nothing_can_end_ends_when_it_is_acknowledged() -> None:
-    case = Case(ResumedAlarm(condition(AlarmKind.THRESHOLD_RISE, state=AlarmState.ACTIVE)))
+V400 = replace(WAS, setting="C3/C4 @ 400")
+RISE = condition(
+    AlarmKind.THRESHOLD_RISE,
+    state=AlarmState.ACTIVE,
+    evidence={"message": "a response takes more than 520", "threshold_in_vain": 520.0},
+)
+
+
+def of_the_rise(changed: list[AlarmCondition]) -> list[AlarmCondition]:
+    return [alarm for alarm in changed if alarm.kind is AlarmKind.THRESHOLD_RISE]
+
+
+def rise_case(**track: Any) -> Case:
+    return Case(ResumedAlarm(RISE), was=V400, track=TrackSection(**track))
+
+
+def test_a_threshold_rise_stands_on_and_ends_with_a_response_to_less() -> None:
+    case = rise_case(threshold_rise=100.0)
     (told,) = case.tracker.command(Acknowledge(4, "XY"), 5.0)
     assert isinstance(told, AlarmCondition)
-    assert (told.state, told.acknowledged_by) == (AlarmState.RESOLVED, "XY")
+    assert told.state is AlarmState.ACKNOWLEDGED, "acknowledging never clears"
+    assert of_the_rise(case.trial(response(300.0), volts=510.0)) == []
+    (over,) = of_the_rise(case.trial(response(300.0), volts=499.0))
+    assert (over.id, over.state, over.acknowledged_by) == (4, AlarmState.RESOLVED, "XY")
+
+
+def test_the_threshold_before_a_restart_is_that_of_its_baselines() -> None:
+    case = Case(was=V400, track=TrackSection(threshold_rise=100.0))
+    case.trial(*[response(300.0)] * 3, volts=520.0)
+    assert of_the_rise(case.trial(SILENT, volts=500.0))
+
+
+def test_a_threshold_rise_that_is_no_longer_followed_ends() -> None:
+    ended = [e for e in rise_case().begun if isinstance(e, AlarmCondition)]
+    assert [(e.id, e.state) for e in ended] == [
+        (4, AlarmState.ACTIVE),
+        (4, AlarmState.RESOLVED),
+    ]
 
 
 def test_a_case_that_has_begun_is_not_taken_up_again() -> None:

@@ -10,28 +10,30 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from monitor.config import CaseConfig, TrackSection
-from monitor.track.alarms import ALARM_TABLE
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    SetBaseline,
+)
+from monitor.track.kinds import ALARM_TABLE
 from monitor.track.tracker import CommandRefused, Tracker
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     Annotation,
     Baseline,
     CaseStatus,
     Channel,
-    Command,
     Epoch,
     Event,
     Measurement,
     Missed,
     Notice,
-    PauseAudio,
     Priority,
-    SetBaseline,
     Status,
     Stimulus,
     Trial,
@@ -88,6 +90,7 @@ commands = st.one_of(
         st.sampled_from(["repositioned", ""]),
         st.sampled_from(["", *SETTINGS, "Cz"]),
         st.sampled_from([None, FULL_UV / 4, FULL_UV, 0.0]),
+        role=st.sampled_from(["surgeon", "surgeon", ""]),
         override=st.booleans(),
     ),
     st.builds(Annotate, st.just("incision"), st.just("Dr A")),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from monitor.config import CaseConfig
+from monitor.inputs import PauseAudio
 from monitor.track.tracker import Tracker
 from monitor.types import (
     AlarmClass,
@@ -17,7 +18,6 @@ from monitor.types import (
     Epoch,
     Measurement,
     Missed,
-    PauseAudio,
     Priority,
     Status,
     Stimulus,

@@ -8,28 +8,30 @@ import numpy as np
 import pytest
 
 from monitor.config import CaseConfig, CaseSection, TrackSection
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    SetBaseline,
+)
 from monitor.track import kernel
 from monitor.track.tracker import CommandRefused, Tracker
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     Annotation,
     Baseline,
     CaseStatus,
     Channel,
-    Command,
     Epoch,
     Event,
     Measurement,
     Missed,
-    PauseAudio,
     Priority,
     Scope,
-    SetBaseline,
     Status,
     Stimulus,
     Trial,
@@ -275,6 +277,51 @@ def test_nobody_repeats_it_rises_after_one_and_after_three_minutes() -> None:
     assert high.evidence["not_repeated_for_s"] == 180.0
 
 
+def slow_case(told: Measurement) -> tuple[Case, AlarmCondition]:
+    """A case that is stimulated every three minutes, after the first trial of a loss."""
+    case = Case()
+    for _ in range(12):
+        case.trial(after_s=180.0)
+    [first] = losses(case.trial({L_AH: told}, after_s=180.0))
+    return case, first
+
+
+def test_where_a_trial_comes_every_three_minutes_the_next_one_is_awaited() -> None:
+    case, _ = slow_case(response(45))
+    assert losses(case.tick(179.0)) == []
+    still = losses(case.trial({L_AH: response(75)}, after_s=1.0))
+    assert {a.priority for a in still} == {LOW}
+
+
+@pytest.mark.parametrize(
+    ("told", "at_once", "risen"),
+    [(response(45), LOW, [(271, MEDIUM), (541, HIGH)]), (SILENT, MEDIUM, [(271, HIGH)])],
+)
+def test_a_loss_that_is_never_repeated_becomes_high_there_too(
+    told: Measurement, at_once: Priority, risen: list[tuple[int, Priority]]
+) -> None:
+    case, first = slow_case(told)
+    assert first.priority is at_once
+    found = []
+    for s in range(1, 700):
+        for alarm in losses(case.tick(1.0)):
+            if alarm.priority is not first.priority:
+                found.append((s, alarm.priority))
+                assert alarm.evidence["rise"] == f"{len(found)} of 2"
+            first = alarm
+    assert found == risen
+
+
+def test_one_repeat_that_can_not_be_judged_is_waited_for_and_not_a_second() -> None:
+    case, _ = slow_case(SILENT)
+    case.trial({L_AH: BAD}, after_s=180.0)
+    assert losses(case.tick(179.0)) == []
+    case.trial({L_AH: BAD}, after_s=1.0)
+    assert losses(case.tick(90.0)) == []
+    [high] = losses(case.tick(1.0))
+    assert (high.state, high.priority) == (AlarmState.UNCONFIRMED, HIGH)
+
+
 @pytest.mark.parametrize("bad", [BAD, None])
 def test_a_bad_trial_or_another_setting_does_not_stop_that(bad: Measurement | None) -> None:
     case = Case().baseline()
@@ -342,10 +389,20 @@ def test_a_changed_setting_is_not_comparable_and_clears_nothing() -> None:
 
 def test_a_threshold_rise_is_raised_by_the_profile_that_has_it() -> None:
     case = Case(TrackSection(confirm="estimator", threshold_rise=100.0)).baseline(volts=300.0)
-    case.trial({L_AH: SILENT}, volts=300.0)
-    found = losses(case.trial({L_AH: SILENT}, volts=400.0))
-    risen = [c for c in found if c.kind is AlarmKind.THRESHOLD_RISE]
-    assert [(c.channel, c.priority) for c in risen] == [("L-AH", MEDIUM)]
+    found = [losses(case.trial({L_AH: SILENT}, volts=400.0)) for _ in range(2)]
+    risen = [c for each in found for c in each if c.kind is AlarmKind.THRESHOLD_RISE]
+    assert [(c.channel, c.priority) for c in risen] == [("L-AH", LOW), ("L-AH", MEDIUM)]
+    assert risen[0].evidence["threshold_before"] == 300.0
+
+
+def test_a_threshold_that_is_reached_under_a_stronger_setting_is_told() -> None:
+    case = Case(TrackSection(confirm="estimator", threshold_rise=100.0)).baseline(volts=300.0)
+    for _ in range(2):
+        case.trial({L_AH: SILENT}, volts=300.0)
+    found = losses(case.trial(volts=410.0))
+    assert [(c.kind, c.priority) for c in found] == [(AlarmKind.THRESHOLD_RISE, MEDIUM)]
+    over = losses(case.trial(volts=310.0))
+    assert AlarmState.RESOLVED in [c.state for c in over if c.kind is AlarmKind.THRESHOLD_RISE]
 
 
 def test_a_later_onset_is_advisory() -> None:
@@ -366,7 +423,7 @@ def test_a_baseline_by_value_ends_what_was_held_against_the_one_before() -> None
     for onset_ms in (*[40.0] * 12, *[44.0] * 4):
         found = losses(case.trial({L_AH: response(100, onset_ms=onset_ms)}))
     assert [c.kind for c in found] == [AlarmKind.LATENCY_SHIFT]
-    events = case.command(SetBaseline("L-AH", "Dr A", "turned", "C3/C4", FULL_UV))
+    events = case.command(SetBaseline("L-AH", "Dr A", "turned", "C3/C4", FULL_UV, role="surgeon"))
     [over] = losses(events)
     assert (over.kind, over.state) == (AlarmKind.LATENCY_SHIFT, AlarmState.RESOLVED)
 
@@ -491,10 +548,10 @@ def test_a_baseline_under_a_loss_needs_an_override_and_the_loss_stays() -> None:
 
 def test_a_group_gets_its_baseline_anew() -> None:
     case = Case().baseline()
-    events = case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "R-AH")))
+    events = case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "R-AH"), role="surgeon"))
     assert [e.channel for e in events if isinstance(e, Baseline)] == ["L-AH", "R-AH"]
     with pytest.raises(CommandRefused, match="no channel 'X'"):
-        case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "X")))
+        case.command(SetBaseline("", "Dr A", "turned", group=("L-AH", "X"), role="surgeon"))
 
 
 def test_rejects_of_every_muscle_are_one_condition_of_the_case() -> None:

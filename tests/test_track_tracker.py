@@ -9,27 +9,29 @@ import numpy as np
 import pytest
 
 from monitor.config import CaseConfig, StimulusSection, TrackSection
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    SetBaseline,
+)
 from monitor.track.tracker import CommandRefused, Tracker
 from monitor.types import (
-    Acknowledge,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     Annotation,
     Baseline,
     BaselineState,
     CaseStatus,
     Channel,
-    Command,
     Epoch,
     Event,
     Measurement,
     Missed,
     Notice,
-    PauseAudio,
     Scope,
-    SetBaseline,
     Status,
     Stimulus,
     Trial,
@@ -213,13 +215,13 @@ def test_settings_have_baselines_and_conditions_of_their_own() -> None:
 def test_a_value_is_of_some_muscles_and_of_one_setting() -> None:
     case = Case().with_baseline()
     with pytest.raises(CommandRefused, match="not of all"):
-        case.command(SetBaseline("", "Dr A", "why", "C3/C4", 300.0))
+        case.command(SetBaseline("", "Dr A", "why", "C3/C4", 300.0, role="surgeon"))
     with pytest.raises(CommandRefused, match="no stimulus yet of setting 'C3-C4'"):
-        case.command(SetBaseline("e1", "Dr A", "why", "C3-C4", 300.0))
-    assert case.command(SetBaseline("e1", "Dr A", "why", "", 300.0))
+        case.command(SetBaseline("e1", "Dr A", "why", "C3-C4", 300.0, role="surgeon"))
+    assert case.command(SetBaseline("e1", "Dr A", "why", "", 300.0, role="surgeon"))
     case.trial(setting="C4/C3")
     with pytest.raises(CommandRefused, match="one setting; there are C3/C4, C4/C3"):
-        case.command(SetBaseline("e1", "Dr A", "why", "", 300.0))
+        case.command(SetBaseline("e1", "Dr A", "why", "", 300.0, role="surgeon"))
 
 
 def test_pulses_are_of_the_setting_where_the_markers_tell_them() -> None:
@@ -336,12 +338,15 @@ def test_the_case_ends() -> None:
 
 def test_an_operator_sets_one_baseline() -> None:
     case = Case().with_baseline()
-    now, note = case.command(SetBaseline("e2", "Dr A", "after wash-out", amplitude_uv=800.0))
+    now, note = case.command(
+        SetBaseline("e2", "Dr A", "after wash-out", amplitude_uv=800.0, role="surgeon")
+    )
     assert isinstance(now, Baseline)
     assert (now.channel, now.state, now.amplitude_uv) == ("e2", BaselineState.FROZEN, 800.0)
     assert note == Annotation(
         case.now_s + 1,
-        "baseline of e2 (C3/C4) was 400 uV (baseline 2), is 800 uV (baseline 5): after wash-out",
+        "baseline of e2 (C3/C4) was 400 uV (baseline 2), is 800 uV (baseline 5): after wash-out"
+        " [surgeon]",
         "Dr A",
     )
     events = case.trial()
@@ -352,17 +357,19 @@ def test_an_operator_sets_one_baseline() -> None:
 def test_an_operator_has_every_baseline_learned_again() -> None:
     case = Case().with_baseline()
     case.trial(setting="C4/C3")
-    events = case.command(SetBaseline("", "Dr A", "repositioned", setting="C3/C4"))
+    events = case.command(SetBaseline("", "Dr A", "repositioned", setting="C3/C4", role="surgeon"))
     assert [type(event) for event in events] == [Baseline, Annotation] * 4
     assert row(case.trial()) == (None, None, False, "")
-    assert len(case.command(SetBaseline("e1", "Dr A", "again"))) == 2 * 2
+    assert len(case.command(SetBaseline("e1", "Dr A", "again", role="surgeon"))) == 2 * 2
 
 
 def test_a_baseline_set_by_hand_ends_its_being_unreliable() -> None:
     case = Case()
     for _ in range(10):
         case.trial(SILENT)
-    _, _, gone = case.command(SetBaseline("e1", "Dr A", "from last week", amplitude_uv=100.0))
+    _, _, gone = case.command(
+        SetBaseline("e1", "Dr A", "from last week", amplitude_uv=100.0, role="surgeon")
+    )
     assert isinstance(gone, AlarmCondition)
     assert (gone.kind, gone.state) == (AlarmKind.BASELINE_UNRELIABLE, AlarmState.RESOLVED)
 
@@ -372,8 +379,8 @@ def test_learning_again_hides_no_standing_loss() -> None:
     case.trial(response(10))
     [active] = alarms(case.trial(response(10)))
     with pytest.raises(CommandRefused, match="alarm 1 stands on e1: override is needed"):
-        case.command(SetBaseline("e1", "Dr A", "accepted"))
-    case.command(SetBaseline("e1", "Dr A", "accepted", override=True))
+        case.command(SetBaseline("e1", "Dr A", "accepted", role="surgeon"))
+    case.command(SetBaseline("e1", "Dr A", "accepted", override=True, role="surgeon"))
     for _ in range(5):
         assert alarms(case.trial(response(10))) == []
     case.trial(response(10))
@@ -399,14 +406,32 @@ def test_remarks_and_audio_pauses_are_recorded() -> None:
     [
         (Acknowledge(1, " "), "by", "invalid"),
         (Acknowledge(99, "Dr A"), "no alarm 99", "unknown"),
-        (SetBaseline("e1", "", "why"), "by", "invalid"),
-        (SetBaseline("e1", "Dr A", " "), "reason", "invalid"),
-        (SetBaseline("e9", "Dr A", "why"), "no channel 'e9'", "unknown"),
-        (SetBaseline("e1", "Dr A", "why", setting="Cz"), "setting 'Cz'", "unknown"),
-        (SetBaseline("e1", "Dr A", "why", amplitude_uv=0.0), "amplitude_uv", "invalid"),
-        (SetBaseline("e1", "Dr A", "why", amplitude_uv=-1.0), "amplitude_uv", "invalid"),
-        (SetBaseline("e1", "Dr A", "why", amplitude_uv=float("nan")), "amplitude_uv", "invalid"),
-        (SetBaseline("e1", "Dr A", "why", amplitude_uv=float("inf")), "amplitude_uv", "invalid"),
+        (SetBaseline("e1", "", "why", role="surgeon"), "by", "invalid"),
+        (SetBaseline("e1", "Dr A", " ", role="surgeon"), "reason", "invalid"),
+        (SetBaseline("e1", "Dr A", "why"), "role", "invalid"),
+        (SetBaseline("e1", "Dr A", "why", role=" "), "role", "invalid"),
+        (SetBaseline("e9", "Dr A", "why", role="surgeon"), "no channel 'e9'", "unknown"),
+        (SetBaseline("e1", "Dr A", "why", setting="Cz", role="surgeon"), "setting 'Cz'", "unknown"),
+        (
+            SetBaseline("e1", "Dr A", "why", amplitude_uv=0.0, role="surgeon"),
+            "amplitude_uv",
+            "invalid",
+        ),
+        (
+            SetBaseline("e1", "Dr A", "why", amplitude_uv=-1.0, role="surgeon"),
+            "amplitude_uv",
+            "invalid",
+        ),
+        (
+            SetBaseline("e1", "Dr A", "why", amplitude_uv=float("nan"), role="surgeon"),
+            "amplitude_uv",
+            "invalid",
+        ),
+        (
+            SetBaseline("e1", "Dr A", "why", amplitude_uv=float("inf"), role="surgeon"),
+            "amplitude_uv",
+            "invalid",
+        ),
         (Annotate("", "Dr A"), "text", "invalid"),
         (PauseAudio(-1.0, "Dr A"), "seconds", "invalid"),
         (PauseAudio(601.0, "Dr A"), "seconds", "invalid"),
@@ -425,19 +450,19 @@ def test_a_refused_command_changes_nothing(command: Command, match: str, cause: 
 @pytest.mark.parametrize("amplitude_uv", [None, 400.0])
 def test_before_the_first_stimulus_a_setting_must_be_named(amplitude_uv: float | None) -> None:
     with pytest.raises(CommandRefused, match="no stimulus yet") as error:
-        Case().command(SetBaseline("e1", "Dr A", "why", amplitude_uv=amplitude_uv))
+        Case().command(SetBaseline("e1", "Dr A", "why", amplitude_uv=amplitude_uv, role="surgeon"))
     assert error.value.cause == "not_now"
 
 
 def test_a_value_given_ahead_of_the_first_stimulus_holds_from_it_on() -> None:
     case = Case()
-    restored = SetBaseline("e1", "monitor", "taken up again", "C3/C4", FULL_UV)
+    restored = SetBaseline("e1", "monitor", "taken up again", "C3/C4", FULL_UV, role="surgeon")
     waiting, baseline, note = case.command(restored)
     assert isinstance(waiting, CaseStatus)
     assert isinstance(baseline, Baseline)
     assert note == Annotation(
         1.0,
-        "baseline of e1 (C3/C4) was not begun, is 400 uV (baseline 1): taken up again",
+        "baseline of e1 (C3/C4) was not begun, is 400 uV (baseline 1): taken up again [surgeon]",
         "monitor",
     )
     assert row(case.trial(response(40))) == (FULL_UV, 40.0, True, "amplitude_drop:unconfirmed")

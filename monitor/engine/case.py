@@ -10,51 +10,39 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from monitor import wire
+from monitor.engine.answers import Answers
 from monitor.engine.counts import Counts
-from monitor.engine.feed import Ask, Feed
+from monitor.engine.explaining import Explaining
+from monitor.engine.feed import Feed
+from monitor.engine.kept import KeptEpochs
 from monitor.engine.operators import StandingAlarms, command_of
 from monitor.engine.resume import NEW_CASE, Resumed
 from monitor.engine.seams import SYSTEM_CLOCK, CasePipeline, Clock
 from monitor.engine.selfwatch import SelfWatch
-from monitor.engine.waveforms import Waveforms
+from monitor.engine.waveforms import Waveforms, waveform_message
+from monitor.inputs import Acknowledge, Annotate, Command
 from monitor.journal.database import EventRow, InputRow, Row
 from monitor.journal.epochs import EpochsWriter
 from monitor.journal.recorder import XdfRecorder
 from monitor.journal.writer import JournalWriter
-from monitor.link import (
-    BEAT_INTERVAL_S,
-    Beat,
-    Operator,
-    ReadWaveform,
-    RecordCounts,
-    Reply,
-    ReportReceivers,
-    WaveformHeader,
-    pack_waveform,
-)
+from monitor.link import BEAT_INTERVAL_S, Beat, Operator, RecordCounts, ReportReceivers
 from monitor.sources.base import Item, Source
 from monitor.sources.input_order import encode_act
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
-    Acknowledge,
     AlarmCondition,
-    Annotate,
     Chunk,
     ClockOffset,
-    Command,
-    Epoch,
     Event,
     Marker,
     Notice,
-    PauseAudio,
-    Resume,
-    SetBaseline,
     StreamInfo,
     Tick,
     Trial,
@@ -63,9 +51,6 @@ from monitor.wire import StoredEpoch, Timing
 
 READ_TIMEOUT_S = 0.05
 """The longest that a command or the engine's beat waits for a silent source."""
-
-
-_HTTP_STATUS = {"unknown": 404, "not_now": 409, "invalid": 422}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +74,8 @@ class Engine:
         epochs: EpochsWriter,
         feed: Feed,
         *,
-        folder: Path,
+        kept: KeptEpochs,
+        explaining: Explaining,
         real_time: bool = False,
         resumed: Resumed = NEW_CASE,
         clock: Clock = SYSTEM_CLOCK,
@@ -98,7 +84,8 @@ class Engine:
         """Make the engine of a case whose journal is open.
 
         Args:
-            folder: the case folder, where raw epochs are read back from.
+            kept: the epochs that can be read back, those of earlier runs included.
+            explaining: answers who asks why the network answered as it did.
             real_time: stamps are on this machine's LSL clock, once corrected, and markers may
                 still come; not so for a recording that is read from its file.
             resumed: what an earlier run of this case left; the numbers go on from there.
@@ -116,8 +103,10 @@ class Engine:
         self._recorder = recorder
         self._watch = SelfWatch()
         self._alarms = StandingAlarms()
-        self._waveforms = Waveforms(folder, pipeline, epochs, resumed.epochs)
-        self._counts = Counts(journal, epochs, recorder, self._waveforms)
+        self._kept = kept
+        waveforms = Waveforms(pipeline, kept)
+        self._answers = Answers(feed, waveforms, explaining, self._operate, self._receivers)
+        self._counts = Counts(journal, epochs, recorder, waveforms, explaining)
         self._seq = resumed.last_seq
         self._inputs: list[Row] = []
         self._trials = 0
@@ -139,7 +128,7 @@ class Engine:
         self._counts.follow(source)
         self._begin(notices)
         while not (stop() or source.exhausted):
-            self._answer_requests()
+            self._answers.turn()
             items = source.read(READ_TIMEOUT_S)
             in_hand = self._clock.lsl()
             for item in items:
@@ -150,7 +139,7 @@ class Engine:
         self._show(self._pipeline.finish(), self._clock.lsl())
         self._beat(self._clock.lsl())
         while self._feed.awaited and not stop():
-            self._answer_requests()
+            self._answers.turn()
             self._look_around(self._clock.lsl())
             time.sleep(READ_TIMEOUT_S)
         return CaseOutcome(
@@ -170,7 +159,7 @@ class Engine:
         self._notice([*self._resumed.notices(), *notices], now)
 
     def _take(self, item: Item, in_hand: float) -> None:
-        if isinstance(item, Acknowledge | SetBaseline | Annotate | PauseAudio | Resume):
+        if isinstance(item, Command):
             self._repeat(item, in_hand)
             return
         self._record_input(item)
@@ -206,7 +195,7 @@ class Engine:
         events = self._pipeline.feed(command)
         first = next(events, None)
         self._record_input(command)
-        return iter(()) if first is None else _chain(first, events)
+        return iter(()) if first is None else chain((first,), events)
 
     def _repeat(self, command: Command, in_hand: float) -> None:
         """A command out of a recording: carried out again where that can be done, and else said."""
@@ -278,21 +267,13 @@ class Engine:
             return None
         stored = self._epochs.submit(trial.epoch)
         if stored is not None:
-            self._waveforms.keep(trial.trial, stored, trial.stimulus)
+            self._kept.keep(trial.trial, stored, trial.stimulus)
         if trial.sweeps_uv is not None and self._feed.receivers:
-            header = self._waveform_header(trial.trial, trial.epoch)
-            self._feed.waveform(pack_waveform(header, trial.sweeps_uv))
+            channels = self._pipeline.acquisition.channels
+            self._feed.waveform(
+                waveform_message(self._case_id, channels, trial.epoch, trial.sweeps_uv)
+            )
         return stored
-
-    def _waveform_header(self, trial: int, epoch: Epoch) -> WaveformHeader:
-        return WaveformHeader(
-            case=self._case_id,
-            trial=trial,
-            channels=tuple(c.name for c in self._pipeline.acquisition.channels),
-            fs_hz=epoch.fs_hz,
-            stimulus_index=epoch.stimulus_index,
-            n_samples=epoch.samples_uv.shape[1],
-        )
 
     def _trial_timing(self, trial: Trial, in_hand: float) -> Timing:
         """A recorded stimulus happened on another clock than this machine's: no time here."""
@@ -351,27 +332,12 @@ class Engine:
 
     # ------------------------------------------------------------------ what others ask
 
-    def _answer_requests(self) -> None:
-        """Operators are all answered now; of the waveforms, one a turn."""
-        for ask in self._feed.take_requests():
-            if isinstance(ask.ask, ReadWaveform):
-                self._waveforms.take(ask, ask.ask)
-            elif isinstance(ask.ask, ReportReceivers):
-                known = self._watch.receivers(ask.ask)
-                lost = self._watch.receivers_lost(self._pipeline.acquisition.now_s)
-                self._notice([lost], self._clock.lsl())
-                ask.answer(Reply(ask.id, body=msgspec.Raw(wire.encode(known))))
-            else:
-                self._answer(ask, ask.ask)
-        self._waveforms.answer_one()
-
-    def _answer(self, ask: Ask, act: Operator) -> None:
-        try:
-            body = self._operate(act)
-        except CommandRefused as refused:
-            ask.answer(Reply(ask.id, _HTTP_STATUS[refused.cause], str(refused)))
-        else:
-            ask.answer(Reply(ask.id, body=msgspec.Raw(body)))
+    def _receivers(self, report: ReportReceivers) -> tuple[str, ...]:
+        """Take a gateway's report of its receivers; gives those that the one before it knew."""
+        known = self._watch.receivers(report)
+        lost = self._watch.receivers_lost(self._pipeline.acquisition.now_s)
+        self._notice([lost], self._clock.lsl())
+        return known
 
     def _operate(self, ask: Operator) -> bytes:
         """An operator's act: the events that it made. Refused: nothing has changed."""
@@ -381,11 +347,6 @@ class Engine:
         rows = self._show(events, now)
         envelopes = [wire.Envelope(r.seq, r.t, r.type, msgspec.Raw(r.body)) for r in rows]
         return wire.encode(envelopes)
-
-
-def _chain(first: Event, rest: Iterator[Event]) -> Iterator[Event]:
-    yield first
-    yield from rest
 
 
 def run_case(
@@ -412,6 +373,7 @@ def run_case(
     with (
         JournalWriter(folder, wait_for_room=patient) as journal,
         EpochsWriter(folder, wait_for_room=patient) as epochs,
+        Explaining(pipeline, kept := KeptEpochs(folder, epochs, resumed.epochs)) as explaining,
     ):
         engine = Engine(
             case_id,
@@ -420,7 +382,8 @@ def run_case(
             journal,
             epochs,
             feed,
-            folder=folder,
+            kept=kept,
+            explaining=explaining,
             real_time=real_time,
             resumed=resumed,
             clock=clock,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.acquire.stimuli import OTHERS
+from monitor.engine.explaining import Explaining
 from monitor.engine.feed import FeedCounts
 from monitor.engine.seams import Acquiring
 from monitor.engine.waveforms import Waveforms
@@ -23,11 +24,13 @@ class Counts:
         epochs: EpochsWriter,
         recorder: XdfRecorder | None,
         waveforms: Waveforms,
+        explaining: Explaining,
     ) -> None:
         self._journal = journal
         self._epochs = epochs
         self._recorder = recorder
         self._waveforms = waveforms
+        self._explaining = explaining
         self._source: Shedding | None = None
         self.shown_before_durable = 0
 
@@ -76,6 +79,7 @@ class Counts:
             epochs_waiting=self._epochs.waiting,
             requests_refused=feed.requests_refused,
             waveforms_refused=self._waveforms.refused,
+            explanations_refused=self._explaining.refused,
             link_backlog_bytes=feed.backlog_bytes,
             gateways_cut_off=feed.cut_off,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from monitor.journal.database import EventRow
-from monitor.link import Beat, Operator, ReadWaveform, Reply, ReportReceivers
+from monitor.link import Beat, Operator, ReadExplanation, ReadWaveform, Reply, ReportReceivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Ask:
     """A request that waits for the data path: ``answer`` may be called once, and never blocks."""
 
     id: int
-    ask: Operator | ReadWaveform | ReportReceivers
+    ask: Operator | ReadWaveform | ReadExplanation | ReportReceivers
     answer: Callable[[Reply], None]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from monitor.inputs import Acknowledge, Annotate, Command, PauseAudio, SetBaseline
 from monitor.link import (
     AcknowledgeAlarm,
     AddAnnotation,
@@ -17,16 +18,7 @@ from monitor.link import (
     SetNewBaseline,
 )
 from monitor.track.alarms import CommandRefused
-from monitor.types import (
-    Acknowledge,
-    AlarmCondition,
-    AlarmState,
-    Annotate,
-    Command,
-    Event,
-    PauseAudio,
-    SetBaseline,
-)
+from monitor.types import AlarmCondition, AlarmState, Event
 
 
 def command_of(ask: Operator, t_lsl: float) -> Command:

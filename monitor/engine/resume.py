@@ -1,6 +1,6 @@
 """Going on with a case whose engine died: what its journal says, and how the numbers go on.
 
-The core starts afresh after a crash. One command (:class:`monitor.types.Resume`), read from the
+The core starts afresh after a crash. One command (:class:`monitor.inputs.Resume`), read from the
 journal here, gives it back its baselines, the conditions that stood and the last number of
 everything, so that none is used twice. What stood goes on standing as it was: nothing is known of
 it until the next trial, and its evidence says so. Technical conditions are found anew by whoever
@@ -23,7 +23,13 @@ import numpy as np
 from msgspec import structs
 
 from monitor import wire
-from monitor.engine.waveforms import KeptEpoch
+from monitor.engine.kept import KeptEpoch
+from monitor.inputs import (
+    Resume,
+    ResumedAlarm,
+    ResumedBaseline,
+    ResumedResponse,
+)
 from monitor.journal.database import (
     DATABASE_NAME,
     RESTART,
@@ -52,10 +58,6 @@ from monitor.types import (
     MonitorError,
     Notice,
     Priority,
-    Resume,
-    ResumedAlarm,
-    ResumedBaseline,
-    ResumedResponse,
     Status,
     Stimulus,
     Trial,

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from monitor.acquire.epochs import Tally
-from monitor.types import Channel, Epoch, Event, Float32Array, Input, Measurement, Notice
+from monitor.inputs import Input
+from monitor.measure.explain import ExplainedSweeps
+from monitor.types import Channel, Epoch, Event, Float32Array, Measurement, Notice
 
 
 class MarkerCounting(Protocol):
@@ -42,6 +44,8 @@ class Measuring(Protocol):
     """What the engine asks of :class:`monitor.measure.epoch.EpochMeasurer`."""
 
     def measure(self, epoch: Epoch) -> tuple[tuple[Measurement, ...], Float32Array]: ...
+
+    def explain(self, epoch: Epoch) -> ExplainedSweeps | None: ...
 
 
 class Noticing(Protocol):

@@ -7,56 +7,30 @@ never waits for the disk.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from monitor import wire
 from monitor.engine.feed import Ask
+from monitor.engine.kept import KeptEpochs, NotKeptError
 from monitor.engine.seams import CasePipeline
-from monitor.journal.epochs import EpochsWriter, read_epoch
-from monitor.link import ReadWaveform, Reply
-from monitor.types import Epoch, MonitorError, Stimulus
-from monitor.wire import StoredEpoch
+from monitor.link import ReadWaveform, Reply, WaveformHeader, pack_waveform
+from monitor.types import Channel, Epoch, Float32Array
 
 WAITING = 16
 """Requests that wait for their turn; one more is answered 503 at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptEpoch:
-    """What it takes to show a trial's waveform again."""
-
-    stored: StoredEpoch
-    stimulus: Stimulus
-
-
 class Waveforms:
-    """Knows where each trial's epoch is, earlier runs of the case included.
+    """Answers with a trial's samples. ``refused`` counts the requests that found too many others
+    waiting."""
 
-    ``refused`` counts the requests that found too many others waiting.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        pipeline: CasePipeline,
-        epochs: EpochsWriter,
-        earlier: Mapping[int, KeptEpoch],
-    ) -> None:
-        self._folder = folder
+    def __init__(self, pipeline: CasePipeline, kept: KeptEpochs) -> None:
         self._pipeline = pipeline
-        self._epochs = epochs
-        self._kept = dict(earlier)
+        self._kept = kept
         self._waiting: deque[tuple[Ask, ReadWaveform]] = deque()
         self.refused = 0
-
-    def keep(self, trial: int, stored: StoredEpoch, stimulus: Stimulus) -> None:
-        """The epoch of ``trial`` (in the numbers of the whole case) goes there."""
-        self._kept[trial] = KeptEpoch(stored, stimulus)
 
     def take(self, ask: Ask, wanted: ReadWaveform) -> None:
         """Queue a request, or refuse it where too many wait."""
@@ -73,38 +47,33 @@ class Waveforms:
             ask.answer(self._reply(ask.id, wanted))
 
     def _reply(self, number: int, wanted: ReadWaveform) -> Reply:
-        kept = self._kept.get(wanted.trial)
-        if kept is None:
-            return Reply(number, 404, f"no waveform for trial {wanted.trial}")
-        if not self._epochs.is_stored(kept.stored):
-            return Reply(number, 503, f"trial {wanted.trial} is not on the disk yet: ask again")
-        try:
-            body = self._body(kept, wanted)
-        except MonitorError as damaged:
-            return Reply(number, 409, str(damaged))
-        return Reply(number, body=msgspec.Raw(body))
-
-    def _body(self, kept: KeptEpoch, wanted: ReadWaveform) -> bytes:
         """The samples; measured ones are measured again, bit for bit."""
-        stored = kept.stored
-        samples_uv = read_epoch(self._folder, stored)
+        try:
+            epoch = self._kept.read(wanted.trial)
+        except NotKeptError as why:
+            return Reply(number, why.status, str(why))
+        samples_uv = epoch.samples_uv
         if not wanted.raw:
-            epoch = Epoch(
-                trial=wanted.trial,
-                stimulus=kept.stimulus,
-                stimulus_s=0.0,
-                first_sample=0,
-                stimulus_index=stored.stimulus_index,
-                stimulus_fraction=stored.stimulus_fraction,
-                fs_hz=stored.fs_hz,
-                samples_uv=samples_uv,
-            )
             _, samples_uv = self._pipeline.measurer.measure(epoch)
-        return wire.encode(
-            {
-                "fs_hz": stored.fs_hz,
-                "stimulus_index": stored.stimulus_index,
-                "channels": [c.name for c in self._pipeline.acquisition.channels],
-                "samples_uv": samples_uv.astype(np.float64),
-            }
-        )
+        body = {
+            "fs_hz": epoch.fs_hz,
+            "stimulus_index": epoch.stimulus_index,
+            "channels": [c.name for c in self._pipeline.acquisition.channels],
+            "samples_uv": samples_uv.astype(np.float64),
+        }
+        return Reply(number, body=msgspec.Raw(wire.encode(body)))
+
+
+def waveform_message(
+    case_id: str, channels: tuple[Channel, ...], epoch: Epoch, sweeps_uv: Float32Array
+) -> bytes:
+    """A trial's sweeps as the live feed sends them; ``sweeps_uv`` is (channels, n), as measured."""
+    header = WaveformHeader(
+        case=case_id,
+        trial=epoch.trial,
+        channels=tuple(c.name for c in channels),
+        fs_hz=epoch.fs_hz,
+        stimulus_index=epoch.stimulus_index,
+        n_samples=epoch.samples_uv.shape[1],
+    )
+    return pack_waveform(header, sweeps_uv)

@@ -207,12 +207,42 @@ class WaveformBody(_Body):
     samples_uv: list[list[float | None]]
 
 
+class ExplainedChannelBody(_Body):
+    """``saliency``: 500 steps, at least 0, what of the sweep spoke for a response.
+
+    ``fault``: why the network was not shown this sweep; the rest is null then. ``onset_ms`` (from
+    the first pulse) with its SD means something where there is a response. ``embedding``: 128
+    numbers where they were asked for.
+    """
+
+    channel: str
+    muscle: str
+    side: Side
+    fault: Literal["", "nan", "flat_line", "saturated"]
+    response_probability: float | None
+    onset_ms: float | None
+    onset_sd_ms: float | None
+    novelty: float | None
+    saliency: list[float] | None
+    embedding: list[float] | None
+
+
+class ExplanationBody(_Body):
+    """``saliency`` starts ``window_start_ms`` after the first pulse, in steps of 1 / ``fs_hz``."""
+
+    trial: int
+    network: NetworkBody
+    fs_hz: float
+    window_start_ms: float
+    channels: list[ExplainedChannelBody]
+
+
 class AcknowledgeBody(_Body):
     by: Name
 
 
 class NewBaselineBody(_Body):
-    """``channel`` and ``group`` empty: all; ``amplitude_uv`` null: learn again.
+    """``channel`` and ``group`` empty: all; ``amplitude_uv`` null: learn again; ``role``: whose.
 
     ``override``: although a loss stands on the channel; the loss stays in the record.
     """
@@ -223,7 +253,7 @@ class NewBaselineBody(_Body):
     setting: str = ""
     amplitude_uv: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     group: tuple[str, ...] = ()
-    role: str = ""
+    role: Name
     override: bool = False
 
 

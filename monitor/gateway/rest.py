@@ -23,6 +23,7 @@ from monitor.gateway.bodies import (
     AudioPauseBody,
     BaselineBody,
     CaseBody,
+    ExplanationBody,
     NewAnnotationBody,
     NewBaselineBody,
     Problem,
@@ -40,6 +41,7 @@ from monitor.link import (
     Operator,
     PauseAudioSignal,
     Question,
+    ReadExplanation,
     ReadWaveform,
     SetNewBaseline,
     unpack_waveform,
@@ -47,6 +49,8 @@ from monitor.link import (
 from monitor.wire import Envelope, encode
 
 EXPORT_TIMEOUT_S = 120.0
+#: What can go wrong where the engine is asked for something of a trial.
+_ASKED = (404, 409, 422, 503)
 
 
 class _Json(Response):
@@ -79,7 +83,7 @@ def rest_router(hub: Hub, folder: Path | None) -> APIRouter:
         """Trials with a number above ``since``."""
         return _Json(model.trials(since, limit))
 
-    @router.get("/trials/{number}/waveform", responses=_answers(WaveformBody, 404, 409, 422, 503))
+    @router.get("/trials/{number}/waveform", responses=_answers(WaveformBody, *_ASKED))
     async def waveform(number: int, raw: bool = False) -> Response:
         """A trial's samples as measured, or raw as they came from the ring."""
         kept = None if raw else model.waveform(number)
@@ -93,6 +97,11 @@ def rest_router(hub: Hub, folder: Path | None) -> APIRouter:
             }
             return _Json(encode(body))
         return _Json(await _ask(hub, ReadWaveform(number, raw)))
+
+    @router.get("/trials/{number}/explanation", responses=_answers(ExplanationBody, *_ASKED))
+    async def explanation(number: int, channel: str = "", embedding: bool = False) -> Response:
+        """What of a trial's sweeps spoke to the network for a response, and how sure it is."""
+        return _Json(await _ask(hub, ReadExplanation(number, channel, embedding)))
 
     @router.get("/alarms", responses=_answers(list[AlarmBody]))
     async def alarms() -> Response:

@@ -9,10 +9,11 @@ of 300 Hz, the upper end of a response's energy, keeps 14 % of its amplitude, a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from msgspec.structs import replace
 
 from monitor.types import AlarmKind, Epoch, FloatArray, Measurement, Notice, Status
 

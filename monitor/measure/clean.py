@@ -115,9 +115,9 @@ def subtract_mains(x, mains, mains_hz, scratch):  # type: ignore[no-untyped-def]
     for i in range(n - after):
         rest[before + i] = x[after + i] - level
     # What is left once drift is explained is what the mains has to explain.
-    resting = _dot(rest, rest)
     for p in range(mains.drift.shape[0]):
-        resting -= _dot(mains.drift[p], rest) ** 2
+        _add(rest, mains.drift[p], -_dot(mains.drift[p], rest))
+    resting = _dot(rest, rest)
     best, chosen = -1.0, -1
     terms = mains.basis.shape[1]
     coefficients = np.zeros((mains.hz.size, terms))
@@ -132,10 +132,54 @@ def subtract_mains(x, mains, mains_hz, scratch):  # type: ignore[no-untyped-def]
             best, chosen = explained, f
     if chosen < 0 or (mains_hz == WHICHEVER and best <= mains.min_share * resting):
         return
+    hum = np.zeros(n)
     for p in range(terms):
-        a, wave = coefficients[chosen, p], mains.waves[chosen, p]
+        _add(hum, mains.waves[chosen, p], coefficients[chosen, p])
+    if _helps(rest, hum, mains):
         for i in range(n):
-            x[i] -= a * wave[i]
+            x[i] -= hum[i]
+
+
+@njit(cache=True, fastmath=True)
+def _helps(rest, hum, mains):  # type: ignore[no-untyped-def]
+    """Whether taking ``hum`` (n,) off leaves less on both sides of the stimulus, each by itself.
+
+    Mains is there before and after. A fit to a twitch on one side lowers the sum all the same, and
+    would bring its mirror image to the other side and into the response.
+
+    Args:
+        rest: (m,) the clean part without drift.
+        hum: (n,) what is to be taken off the sweep.
+        mains: see ``plan.MainsFits``.
+    """
+    before = mains.before
+    after = hum[mains.after :]
+    return _gain(rest[:before], hum[:before]) >= 0.0 and _gain(rest[before:], after) >= 0.0
+
+
+@njit(cache=True, fastmath=True)
+def _gain(rest, hum):  # type: ignore[no-untyped-def]
+    """Energy of ``rest`` (m,) less that of ``rest - hum``, each about its own straight line."""
+    product, square, rests, hums, rising, humming = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    count = rest.size
+    middle = 0.5 * (count - 1)
+    for i in range(count):
+        product += rest[i] * hum[i]
+        square += hum[i] * hum[i]
+        rests += rest[i]
+        hums += hum[i]
+        rising += (i - middle) * rest[i]
+        humming += (i - middle) * hum[i]
+    level, slope = max(count, 1), max(count * (count * count - 1.0) / 12.0, 1.0)
+    product -= rests * hums / level + rising * humming / slope
+    square -= hums * hums / level + humming * humming / slope
+    return 2.0 * product - square
+
+
+@njit(cache=True, fastmath=True)
+def _add(total, values, weight):  # type: ignore[no-untyped-def]
+    for i in range(total.size):
+        total[i] += weight * values[i]
 
 
 @njit(cache=True, fastmath=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from monitor.config import CaseConfig
+from monitor.measure.explain import ExplainedSweeps, explain_sweeps
 from monitor.measure.network import Network
 from monitor.measure.plan import SweepPlan, plan_sweeps
 from monitor.measure.sweep import MeasureOptions, measure_sweeps
@@ -43,6 +44,19 @@ class EpochMeasurer:
             epoch.stimulus_fraction,
             self._network,
             self._options,
+        )
+
+    def explain(self, epoch: Epoch) -> ExplainedSweeps | None:
+        """What the network saw of this epoch, and why it answered as it did.
+
+        None where there is no network, or none that can say. It may be called from another thread
+        than :meth:`measure`: it touches nothing that this one does.
+        """
+        if self._network is None:
+            return None
+        plan = self._plan(epoch.samples_uv.shape[1], epoch.stimulus_index, epoch.stimulus.pulses_ms)
+        return explain_sweeps(
+            epoch.samples_uv, plan, epoch.stimulus_fraction, self._network, self._options
         )
 
     def warm_up(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 
@@ -11,6 +13,9 @@ NETWORK_FS_HZ = 5000.0
 NETWORK_SAMPLES = 500
 #: Zero crossings of the sinc on each side of the kernel.
 LOBES = 8
+#: Sampling rates that are simple fractions of the network's share their kernels: the places of the
+#: output between the samples come back after so many samples at most (22 kHz: 5, 9.6 kHz: 25).
+MOST_PHASES = 25
 
 
 def network_window(sweeps_uv: FloatArray, fs_hz: float, start_sample: float) -> Float32Array:
@@ -28,44 +33,96 @@ def network_window(sweeps_uv: FloatArray, fs_hz: float, start_sample: float) -> 
         (k, 500) float32 in uV.
     """
     step = fs_hz / NETWORK_FS_HZ
-    window: Float32Array = _interpolate(np.ascontiguousarray(sweeps_uv), step, start_sample)
+    sweeps_uv = np.ascontiguousarray(sweeps_uv)
+    window: Float32Array = _interpolate(sweeps_uv, step, phases_of(fs_hz), start_sample)
     return window
 
 
+@lru_cache(maxsize=64)
+def phases_of(fs_hz: float) -> int:
+    """Different places between two samples at which the network's samples lie, at most 500."""
+    step = fs_hz / NETWORK_FS_HZ
+    for phases in range(1, MOST_PHASES + 1):
+        if (phases * step).is_integer():
+            return phases
+    return NETWORK_SAMPLES
+
+
 @njit(cache=True)
-def _interpolate(sweeps, step, start):  # type: ignore[no-untyped-def]
+def _interpolate(sweeps, step, phases, start):  # type: ignore[no-untyped-def]
     k, n = sweeps.shape
     out = np.empty((k, NETWORK_SAMPLES), np.float32)
     width = max(1.0, step)
     reach = int(np.ceil(LOBES * width))
-    taps = 2 * reach + 1
-    kernel = np.empty(taps)
+    # What the window needs of each sweep, its ends continued. Every `phases`-th output lies at the
+    # same place between its samples, `stride` samples on: laid out in so many rows, what one tap
+    # of the kernel meets on its way is contiguous.
+    first = int(np.floor(start)) - reach
+    last = int(np.ceil(start + (NETWORK_SAMPLES - 1) * step)) + reach
+    stride = 1 if phases == NETWORK_SAMPLES else int(np.rint(phases * step))
+    needed = np.empty((k, stride, (last - first) // stride + 1))
+    for row in range(k):
+        for lane in range(stride):
+            for place in range(needed.shape[2]):
+                i = first + lane + place * stride
+                needed[row, lane, place] = sweeps[row, min(max(i, 0), n - 1)]
+    kernel = np.empty(2 * reach + 1)
+    values = np.empty((NETWORK_SAMPLES + phases - 1) // phases)
+    for phase in range(phases):
+        at = start + phase * step
+        middle = int(np.floor(at))
+        total = _kernel(kernel, (at - (middle - reach)) / width, width)
+        begin = middle - reach - first
+        count = (NETWORK_SAMPLES - phase + phases - 1) // phases
+        for row in range(k):
+            if phases == NETWORK_SAMPLES:
+                values[0] = _one_output(kernel, needed[row, 0, begin:])
+            else:
+                _outputs(values[:count], kernel, needed[row], begin)
+            for j in range(count):
+                out[row, phase + j * phases] = values[j] / total
+    return out
+
+
+@njit(cache=True)
+def _outputs(values, kernel, lanes, begin):  # type: ignore[no-untyped-def]
+    """Weighted sums of the samples from ``begin``, ``begin`` + stride, ... on, into ``values``."""
+    stride = lanes.shape[0]
+    values[:] = 0.0
+    for m in range(kernel.size):
+        # All outputs at once for each tap: the processor takes several together.
+        weight, source = kernel[m], lanes[(begin + m) % stride, (begin + m) // stride :]
+        for j in range(values.size):
+            values[j] += weight * source[j]
+
+
+@njit(cache=True)
+def _one_output(kernel, samples):  # type: ignore[no-untyped-def]
+    value = 0.0
+    for m in range(kernel.size):
+        value += kernel[m] * samples[m]
+    return value
+
+
+@njit(cache=True)
+def _kernel(kernel, x, width):  # type: ignore[no-untyped-def]
+    """Windowed sinc at ``x``, ``x`` - 1 / ``width``, ... into ``kernel``; its sum."""
     # Along the taps the angles of sinc and window advance by constant steps: two rotations take
     # the place of a sine and a cosine a tap.
     turn_cos, turn_sin = np.cos(np.pi / width), np.sin(np.pi / width)
     hann_cos, hann_sin = np.cos(np.pi / width / LOBES), np.sin(np.pi / width / LOBES)
-    for j in range(NETWORK_SAMPLES):
-        at = start + j * step
-        middle = int(np.floor(at))
-        x = (at - (middle - reach)) / width
-        c, s = np.cos(np.pi * x), np.sin(np.pi * x)
-        hc, hs = np.cos(np.pi * x / LOBES), np.sin(np.pi * x / LOBES)
-        total = 0.0
-        for m in range(taps):
-            if abs(x) >= LOBES:
-                kernel[m] = 0.0
-            elif abs(x) < 1e-9:
-                kernel[m] = 1.0
-            else:
-                kernel[m] = s / (np.pi * x) * (0.5 + 0.5 * hc)
-            total += kernel[m]
-            x -= 1.0 / width
-            c, s = c * turn_cos + s * turn_sin, s * turn_cos - c * turn_sin
-            hc, hs = hc * hann_cos + hs * hann_sin, hs * hann_cos - hc * hann_sin
-        for row in range(k):
-            value = 0.0
-            for m in range(taps):
-                i = min(max(middle - reach + m, 0), n - 1)
-                value += kernel[m] * sweeps[row, i]
-            out[row, j] = value / total
-    return out
+    c, s = np.cos(np.pi * x), np.sin(np.pi * x)
+    hc, hs = np.cos(np.pi * x / LOBES), np.sin(np.pi * x / LOBES)
+    total = 0.0
+    for m in range(kernel.size):
+        if abs(x) >= LOBES:
+            kernel[m] = 0.0
+        elif abs(x) < 1e-9:
+            kernel[m] = 1.0
+        else:
+            kernel[m] = s / (np.pi * x) * (0.5 + 0.5 * hc)
+        total += kernel[m]
+        x -= 1.0 / width
+        c, s = c * turn_cos + s * turn_sin, s * turn_cos - c * turn_sin
+        hc, hs = hc * hann_cos + hs * hann_sin, hs * hann_cos - hc * hann_sin
+    return total

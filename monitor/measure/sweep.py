@@ -165,11 +165,18 @@ def _sights(
     if network is None:
         yield from (_Sight(noise_uv, int(tail), tail_uv, None) for noise_uv, tail, tail_uv in tails)
         return
-    at_ms = plan.last_pulse_ms + network.window_offset_ms
-    start = plan.stimulus_index + fraction + at_ms * plan.fs_hz / 1e3
-    answers = _answers(network(network_window(cleaned.sweeps_uv, plan.fs_hz, start)))
+    answers = _answers(network(network_view(cleaned, plan, fraction, network)))
     for (noise_uv, tail, tail_uv), answer in zip(tails, answers, strict=True):
         yield _Sight(noise_uv, int(tail), tail_uv, answer)
+
+
+def network_view(
+    cleaned: Cleaned, plan: SweepPlan, fraction: float, network: Network
+) -> Float32Array:
+    """What the network is shown of cleaned sweeps: (k, 500) float32 in uV."""
+    at_ms = plan.last_pulse_ms + network.window_offset_ms
+    start = plan.stimulus_index + fraction + at_ms * plan.fs_hz / 1e3
+    return network_window(cleaned.sweeps_uv, plan.fs_hz, start)
 
 
 def _answers(output: NetworkOutput) -> Iterator[_Answer]:

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from monitor.config import CaseConfig, SignalSection
+from monitor.inputs import Command
 from monitor.types import (
     Chunk,
     ClockOffset,
-    Command,
     Marker,
     MonitorError,
     Notice,

@@ -20,16 +20,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.types import (
+from monitor.inputs import (
     Acknowledge,
     Annotate,
     Command,
-    FloatArray,
-    MonitorError,
-    Notice,
     PauseAudio,
     Resume,
     SetBaseline,
+)
+from monitor.types import (
+    FloatArray,
+    MonitorError,
+    Notice,
 )
 
 #: Streams of a recording by the monitor; a reader knows it by the type of the third.

@@ -1,4 +1,4 @@
-"""Advisory signs beside the amplitude: latency, shape and stimulation threshold.
+"""Advisory signs beside the amplitude: latency and shape.
 
 They support a judgement and make none (weak support in the literature), so they live simply: four
 of the last five comparable trials raise one, four of five without it end it. The shape of a
@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from monitor.config import TrackSection
-from monitor.types import AlarmKind, Measurement, Status
+from monitor.track.evidence import Evidence
+from monitor.types import AlarmKind, Measurement, Priority, Status
 
 OF_TRIALS, NEEDED = 5, 4
 BOUNDARY_PERCENT = 5e-4
@@ -34,13 +35,18 @@ def shape_of(measurement: Measurement) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A sign that has come (``active``) or gone, in words."""
+    """A sign that has come (``active``) or gone, in words; ``more`` explains it.
+
+    ``priority`` is given where it is not the kind's own.
+    """
 
     kind: AlarmKind
     active: bool
     message: str = ""
     threshold: float | None = None
     n_of_k: str = ""
+    priority: Priority | None = None
+    more: Evidence = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -113,59 +119,3 @@ class Signs:
             message = f"{own} phases, {phases:g} at baseline"
             found.append(self._shape.finding(AlarmKind.MORPHOLOGY_CHANGE, message, PHASES_LOST))
         return found
-
-
-@dataclass(slots=True)
-class StimulationThreshold:
-    """How much stimulus one muscle takes under one montage, as the trials show it.
-
-    The threshold before is the weakest stimulus that gave a response while the first baseline was
-    made; the threshold now is above the strongest stimulus in vain since the last response, and at
-    most the one that last gave a response after that.
-    """
-
-    rise: float | None
-    before: float | None = None
-    in_vain: float | None = None
-    needed: float | None = None
-    _standing: bool = False
-
-    def take(
-        self, intensity: float | None, measurement: Measurement, learning: bool
-    ) -> list[Finding]:
-        """One trial with a judgement on the muscle.
-
-        Args:
-            intensity: of the stimulus, in the unit of the markers (volts as a rule).
-            measurement: a response or none.
-            learning: no baseline of the montage is usable yet.
-        """
-        if self.rise is None or intensity is None:
-            return []
-        if measurement.status is Status.RESPONSE:
-            if learning or self.before is None:
-                self.before = intensity if self.before is None else min(self.before, intensity)
-                return []
-            if self.in_vain is not None and intensity > self.in_vain:
-                self.needed = intensity
-            elif intensity < self.before + self.rise:
-                self.needed = self.in_vain = None
-        elif measurement.status is Status.NO_RESPONSE and self.before is not None:
-            self.in_vain = max(intensity, self.in_vain or 0.0)
-            if self.needed is not None and intensity >= self.needed:
-                self.needed = None
-        else:
-            return []
-        return self._compare()
-
-    def _compare(self) -> list[Finding]:
-        now = self.needed if self.needed is not None else self.in_vain
-        if self.rise is None or self.before is None:
-            return []
-        risen = now is not None and now - self.before >= self.rise
-        if risen is self._standing:
-            return []
-        self._standing = risen
-        sign = "" if self.needed is not None else "more than "
-        message = f"a response takes {sign}{now:g}, {self.before:g} at baseline" if risen else ""
-        return [Finding(AlarmKind.THRESHOLD_RISE, risen, message, self.rise, "1 of 1")]

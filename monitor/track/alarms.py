@@ -1,38 +1,36 @@
-"""Alarm conditions: the table of every kind, and the conditions of one case.
+"""The alarm conditions of one case, of every kind.
 
-After IEC 60601-1-8 (no conformity is claimed): a condition has a class and a priority,
-acknowledging never clears it, a worsening one alarms again, and one of high priority is latched
-until somebody has seen it (:mod:`monitor.track.loss` has that life). Technical conditions are
-simpler: active or acknowledged while they last, then resolved; none of them latches. Advisory
-physiological ones (:mod:`monitor.track.advisory`) live the same simple life.
-
-:data:`ALARM_TABLE` holds every kind; :class:`AlarmBook` is the only place that makes conditions.
+After IEC 60601-1-8 (no conformity is claimed): a condition has a class and a priority
+(:mod:`monitor.track.kinds`), acknowledging never clears it, a worsening one alarms again, and one
+of high priority is latched until somebody has seen it (:mod:`monitor.track.loss` has that life).
+Technical and advisory conditions are simpler (:mod:`monitor.track.technical`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 from msgspec.structs import replace
 
 from monitor.config import TrackSection
+from monitor.inputs import ResumedAlarm
 from monitor.track.criteria import Comparison, DropCriterion
-from monitor.track.evidence import INTERRUPTED, Evidence
+from monitor.track.evidence import Evidence
 from monitor.track.inherited import LOSS_KINDS, inherited_loss
+from monitor.track.kinds import NewConditions
 from monitor.track.loss import Loss
+from monitor.track.repeats import Repeats
 from monitor.track.scope import Judgement
+from monitor.track.technical import WHOLE_CASE, SimpleConditions
 from monitor.types import (
-    AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
     Channel,
     MonitorError,
     Priority,
-    ResumedAlarm,
 )
 
 
@@ -48,60 +46,7 @@ class CommandRefused(MonitorError):
         self.cause = cause
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmEntry:
-    """What is fixed for a kind: class, default priority and its meaning in one line.
-
-    Of the physiological kinds ``priority`` is that of the confirmed condition; an unconfirmed one
-    starts lower.
-    """
-
-    alarm_class: AlarmClass
-    priority: Priority
-    meaning: str
-
-
-def _physiological(priority: Priority, meaning: str) -> AlarmEntry:
-    return AlarmEntry(AlarmClass.PHYSIOLOGICAL, priority, meaning)
-
-
-def _technical(priority: Priority, meaning: str) -> AlarmEntry:
-    return AlarmEntry(AlarmClass.TECHNICAL, priority, meaning)
-
-
-_K, _P = AlarmKind, Priority
-
-ALARM_TABLE: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
-    {
-        _K.AMPLITUDE_DROP: _physiological(_P.HIGH, "the response fell below the criterion"),
-        _K.RESPONSE_LOST: _physiological(_P.HIGH, "a muscle with a baseline no longer responds"),
-        _K.LATENCY_SHIFT: _physiological(_P.LOW, "the response comes later than at baseline"),
-        _K.THRESHOLD_RISE: _physiological(_P.MEDIUM, "a response takes more stimulus than before"),
-        _K.MORPHOLOGY_CHANGE: _physiological(_P.LOW, "the response has lost phases"),
-        _K.SIGNAL_STALLED: _technical(_P.HIGH, "no samples arrive: nothing is being monitored"),
-        _K.SIGNAL_GAP: _technical(_P.LOW, "samples were lost"),
-        _K.CLOCK_FAULT: _technical(_P.MEDIUM, "the signal's time stamps can't be trusted"),
-        _K.LEAD_OFF: _technical(_P.MEDIUM, "an electrode is off"),
-        _K.SATURATED: _technical(_P.LOW, "the amplifier is at its limit"),
-        _K.ELECTROCAUTERY: _technical(_P.LOW, "electrocautery covers the signal"),
-        _K.STIMULUS_MISSING: _technical(_P.MEDIUM, "no stimulus where one was due"),
-        _K.STIMULUS_MISALIGNED: _technical(_P.MEDIUM, "artefact and stimulus marker moved apart"),
-        _K.STIMULUS_NOT_DELIVERED: _technical(_P.MEDIUM, "a marker without a stimulus artefact"),
-        _K.NOT_COMPARABLE: _technical(_P.LOW, "trials don't match the baseline's stimulation"),
-        _K.BASELINE_UNRELIABLE: _technical(_P.LOW, "too few responses for a baseline"),
-        _K.NOT_MEASURABLE: _technical(_P.MEDIUM, "trials of this muscle can't be measured"),
-        _K.REJECTS_IN_A_ROW: _technical(_P.MEDIUM, "trials are rejected on every muscle"),
-        _K.RECORDING_FAULT: _technical(_P.HIGH, "the case is not being recorded safely"),
-        _K.MODEL_FAULT: _technical(_P.MEDIUM, "the network gives wrong answers and is out of use"),
-        _K.RECEIVER_LOST: _technical(_P.HIGH, "a receiver of alarms no longer confirms them"),
-        _K.GATEWAY_LOST: _technical(_P.HIGH, "displays are cut off from the engine"),
-        _K.ENGINE_RESTARTED: _technical(_P.MEDIUM, "the engine was restarted during the case"),
-        _K.ESCALATION_EXHAUSTED: _technical(_P.HIGH, "an alarm was passed on and none took it"),
-    }
-)
-
 _NONE: Mapping[str, Loss] = MappingProxyType({})
-_WHOLE_CASE = Channel("", muscle="")
 
 
 class AlarmBook:
@@ -115,22 +60,35 @@ class AlarmBook:
         self._track = track
         self._criterion = DropCriterion(track)
         self._explained = explained or {}
-        self._last_id = 0
+        self._repeats = Repeats(track)
+        self._new = NewConditions()
         self._losses: dict[str, dict[str, Loss]] = {}
-        self._technical: dict[tuple[AlarmKind, str, str, str], AlarmCondition] = {}
+        self._simple = SimpleConditions(track, self._new, self._explained)
 
     def number_after(self, alarms: int) -> None:
         """So many conditions were numbered in an earlier run of the case."""
-        self._last_id = alarms
+        self._new.last_id = alarms
 
-    def inherit(self, alarm: ResumedAlarm) -> AlarmCondition:
-        """A condition that stood when an earlier run was interrupted goes on as it stood."""
+    def stimulus(self, setting: str, at_s: float) -> None:
+        """A stimulus of a setting was given in order: how often they come is when a repeat is due.
+
+        To be told of every one, measured or missed, ahead of what it raises.
+        """
+        self._repeats.stimulus(setting, at_s)
+
+    def inherit(self, standing: tuple[ResumedAlarm, ...], at_s: float) -> list[AlarmCondition]:
+        """The conditions that stood when an earlier run was interrupted go on as they stood.
+
+        An exhausted escalation goes with its alarm: those of technical alarms ended there.
+        """
+        found = [self._inherit(alarm) for alarm in standing]
+        return found + self._simple.end_without_alarm({c.id for c in found}, at_s)
+
+    def _inherit(self, alarm: ResumedAlarm) -> AlarmCondition:
         condition = alarm.condition
         if condition.kind in LOSS_KINDS:
             return self._keep_loss(inherited_loss(alarm, self._track))
-        key = (condition.kind, condition.setting, condition.channel, "")
-        self._technical[key] = condition
-        return condition
+        return self._simple.inherit(condition)
 
     def loss(self, setting: str, channel: str) -> Loss | None:
         """The loss standing on a channel under a setting, latched included."""
@@ -148,9 +106,9 @@ class AlarmBook:
     def highest(self) -> Priority | None:
         """The highest priority that stands and nobody has acknowledged."""
         standing = [loss.condition for ls in self._losses.values() for loss in ls.values()]
-        standing += self._technical.values()
+        standing += self._simple.conditions
         open_ = {c.priority for c in standing if c.state is not AlarmState.ACKNOWLEDGED}
-        return next((p for p in (_P.HIGH, _P.MEDIUM, _P.LOW) if p in open_), None)
+        return next((p for p in reversed(Priority) if p in open_), None)
 
     def judge(
         self,
@@ -207,7 +165,7 @@ class AlarmBook:
             told = f"no response in trial {comparison.trial} under {absent_under}"
             evidence["absent_elsewhere"] = told
         return Loss.raised(
-            self._condition(comparison.kind, at_s, setting, channel, rule, evidence),
+            self._new.make(comparison.kind, at_s, setting, channel, rule, evidence),
             comparison,
             judgement,
             self._track,
@@ -260,41 +218,24 @@ class AlarmBook:
         return None if condition is loss.condition else condition
 
     def tick(self, at_s: float) -> list[AlarmCondition]:
-        """Time passed: unconfirmed losses rise, high ones that nobody takes are passed on."""
-        found: list[AlarmCondition | None] = []
+        """Time passed: unconfirmed losses rise, high conditions that nobody takes are passed on."""
+        found: list[AlarmCondition] = []
         for loss in [loss for losses in self._losses.values() for loss in losses.values()]:
-            after = loss.waited(at_s)
+            after = loss.waited(at_s, self._rise_s(loss))
             if after is loss:
                 continue
             found.append(self._keep_loss(after))
             if after.exhausted:
-                condition = after.condition
-                key = (AlarmKind.ESCALATION_EXHAUSTED, condition.setting, condition.channel, "")
-                told = self._technical.get(key)
-                if told is not None and told.state is AlarmState.ACKNOWLEDGED:
-                    # Seen the last time; this is another time.
-                    found.append(self.taken(condition, at_s))
-                found.append(
-                    self.raise_technical(
-                        AlarmKind.ESCALATION_EXHAUSTED,
-                        at_s,
-                        f"alarm {condition.id} ({condition.channel}) was not acknowledged",
-                        setting=condition.setting,
-                        channel=Channel(condition.channel, condition.muscle),
-                    )
-                )
-        return [condition for condition in found if condition is not None]
+                found += self._simple.exhausted(after.condition, at_s)
+        return found + self._simple.tick(at_s)
+
+    def _rise_s(self, loss: Loss) -> tuple[float, ...] | None:
+        since_s = loss.alone_since_s
+        return None if since_s is None else self._repeats.rise_s(loss.condition.setting, since_s)
 
     def taken(self, condition: AlarmCondition, at_s: float) -> AlarmCondition | None:
-        """A loss was taken or has ended: its exhausted escalation is over; None without one."""
-        if ALARM_TABLE[condition.kind].alarm_class is not AlarmClass.PHYSIOLOGICAL:
-            return None
-        return self.resolve_technical(
-            AlarmKind.ESCALATION_EXHAUSTED,
-            at_s,
-            setting=condition.setting,
-            channel=condition.channel,
-        )
+        """An alarm was taken or has ended: its exhausted escalation is over; None without one."""
+        return self._simple.taken(condition, at_s)
 
     def raise_technical(
         self,
@@ -303,30 +244,24 @@ class AlarmBook:
         message: str,
         *,
         setting: str = "",
-        channel: Channel = _WHOLE_CASE,
+        channel: Channel = WHOLE_CASE,
         trial: int | None = None,
         cause: str = "",
         more: Evidence | None = None,
+        priority: Priority | None = None,
     ) -> AlarmCondition | None:
-        """A technical or advisory condition is there; None where it stood with the same message.
-
-        Conditions of one kind and place with another ``cause`` are others. ``more``: what explains
-        an advisory one beside its message.
-        """
-        key = (kind, setting, channel.name, cause)
-        standing = self._technical.get(key)
-        evidence: Evidence = {"message": message}
-        if more is not None:
-            evidence |= more | self._explained
-        if standing is None:
-            rule = ALARM_TABLE[kind].meaning
-            found = self._condition(kind, at_s, setting, channel, rule, evidence, trial)
-        elif standing.evidence["message"] == message and INTERRUPTED not in standing.evidence:
-            return None
-        else:
-            found = replace(standing, evidence=evidence)
-        self._technical[key] = found
-        return found
+        """A technical or advisory condition is there (:meth:`SimpleConditions.raise_`)."""
+        return self._simple.raise_(
+            kind,
+            at_s,
+            message,
+            setting=setting,
+            channel=channel,
+            trial=trial,
+            cause=cause,
+            more=more,
+            priority=priority,
+        )
 
     def resolve_technical(
         self,
@@ -338,10 +273,7 @@ class AlarmBook:
         cause: str = "",
     ) -> AlarmCondition | None:
         """Such a condition is gone, acknowledged or not; None where it did not stand."""
-        standing = self._technical.pop((kind, setting, channel, cause), None)
-        if standing is None:
-            return None
-        return replace(standing, state=AlarmState.RESOLVED, resolved_s=at_s)
+        return self._simple.resolve(kind, at_s, setting=setting, channel=channel, cause=cause)
 
     def acknowledge(self, alarm_id: int, by: str, at_s: float) -> AlarmCondition:
         """An operator has seen a condition.
@@ -353,22 +285,12 @@ class AlarmBook:
             if loss.condition.id == alarm_id:
                 _refuse_second(loss.condition)
                 return self._keep_loss(loss.acknowledged(by, at_s))
-        for technical_key, standing in self._technical.items():
+        for standing in self._simple.conditions:
             if standing.id == alarm_id:
                 _refuse_second(standing)
-                acknowledged = replace(
-                    standing,
-                    state=AlarmState.ACKNOWLEDGED,
-                    acknowledged_by=by,
-                    acknowledged_s=at_s,
-                )
-                if standing.kind is _K.THRESHOLD_RISE and INTERRUPTED in standing.evidence:
-                    # The thresholds of the earlier run are not known: no trial can end it.
-                    del self._technical[technical_key]
-                    return replace(acknowledged, state=AlarmState.RESOLVED, resolved_s=at_s)
-                self._technical[technical_key] = acknowledged
-                return acknowledged
-        if 1 <= alarm_id <= self._last_id:
+                seen = replace(standing, acknowledged_by=by, acknowledged_s=at_s)
+                return self._simple.acknowledged(seen)
+        if 1 <= alarm_id <= self._new.last_id:
             raise CommandRefused(f"alarm {alarm_id} is already resolved", "not_now")
         raise CommandRefused(f"there is no alarm {alarm_id}", "unknown")
 
@@ -380,33 +302,6 @@ class AlarmBook:
         else:
             losses[condition.channel] = loss
         return condition
-
-    def _condition(
-        self,
-        kind: AlarmKind,
-        at_s: float,
-        setting: str,
-        channel: Channel,
-        rule: str,
-        evidence: Evidence,
-        trial: int | None = None,
-    ) -> AlarmCondition:
-        self._last_id += 1
-        entry = ALARM_TABLE[kind]
-        return AlarmCondition(
-            id=self._last_id,
-            kind=kind,
-            alarm_class=entry.alarm_class,
-            priority=entry.priority,
-            state=AlarmState.ACTIVE,
-            raised_s=at_s,
-            setting=setting,
-            channel=channel.name,
-            muscle=channel.muscle,
-            trial=trial,
-            rule=rule,
-            evidence=evidence,
-        )
 
 
 def _refuse_second(condition: AlarmCondition) -> None:

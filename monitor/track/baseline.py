@@ -30,6 +30,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.config import TrackSection
+from monitor.inputs import ResumedBaseline
 from monitor.track.advisory import shape_of
 from monitor.track.criteria import is_amplitude
 from monitor.track.median import MedianSweep
@@ -39,7 +40,6 @@ from monitor.types import (
     Channel,
     Float32Array,
     Measurement,
-    ResumedBaseline,
     Status,
 )
 

@@ -8,8 +8,9 @@ confirm a loss, or to end one. Those that keep something from being said twice g
 from __future__ import annotations
 
 from monitor.config import TrackSection
+from monitor.inputs import ResumedAlarm
 from monitor.track.loss import Loss, seen_at
-from monitor.types import AlarmCondition, AlarmKind, AlarmState, ResumedAlarm
+from monitor.types import AlarmCondition, AlarmKind, AlarmState
 
 LOSS_KINDS = frozenset({AlarmKind.AMPLITUDE_DROP, AlarmKind.RESPONSE_LOST})
 
@@ -28,12 +29,9 @@ def inherited_loss(alarm: ResumedAlarm, track: TrackSection) -> Loss:
         trials_beyond=int(_number(condition, "trials_beyond") or 0),
         confirmed=_was_confirmed(condition),
         alone_since_s=alarm.alone_since_s,
-        rises=sum(
-            limit_s <= (_number(condition, "not_repeated_for_s") or 0.0)
-            for limit_s in track.unconfirmed_rise_s
-        ),
+        rises=_step(condition, "rise"),
         high_since_s=alarm.high_since_s,
-        passed_on=int(str(evidence.get("escalation", "0")).split(" ")[0]),
+        passed_on=_step(condition, "escalation"),
     )
     return seen_at(loss) if condition.state is AlarmState.ACKNOWLEDGED else loss
 
@@ -47,6 +45,11 @@ def _was_confirmed(condition: AlarmCondition) -> bool:
         case AlarmState.LATCHED:
             return condition.evidence.get("reason") == "recovered"
     return False
+
+
+def _step(condition: AlarmCondition, name: str) -> int:
+    """How far evidence of the form ``2 of 3`` has come; 0 without it."""
+    return int(str(condition.evidence.get(name, "0")).split(" ")[0])
 
 
 def _number(condition: AlarmCondition, name: str) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import count
 
 from monitor.config import TrackSection
+from monitor.inputs import ResumedBaseline, SetBaseline
 from monitor.track.advisory import Signs
 from monitor.track.alarms import AlarmBook, CommandRefused
 from monitor.track.baseline import is_accepted
@@ -26,8 +27,6 @@ from monitor.types import (
     Event,
     Float32Array,
     Measurement,
-    ResumedBaseline,
-    SetBaseline,
     Stimulus,
 )
 
@@ -177,11 +176,13 @@ class CaseBaselines:
         slip of the pen.
 
         Raises:
-            CommandRefused: it has no reason, a value that is none, names what is not there, or a
-                loss stands and it has no ``override``.
+            CommandRefused: it has no reason or no role, a value that is none, names what is not
+                there, or a loss stands and it has no ``override``.
         """
         if not command.reason.strip():
             raise CommandRefused("reason: a new baseline needs one", "invalid")
+        if not command.role.strip():
+            raise CommandRefused("role: a new baseline needs the role of who sets it", "invalid")
         value_uv = command.amplitude_uv
         if value_uv is not None and not (math.isfinite(value_uv) and value_uv > 0):
             raise CommandRefused("amplitude_uv: must be greater than 0", "invalid")
@@ -232,10 +233,9 @@ class CaseBaselines:
         following.overridden[i] = frozenset(
             loss.condition.id for loss in self._alarms.losses(now.channel)
         )
-        role = f" [{command.role}]" if command.role else ""
         text = (
             f"baseline of {now.channel} ({now.setting}) was {_in_words(before)}, "
-            f"is {_in_words(now)}: {command.reason}{role}"
+            f"is {_in_words(now)}: {command.reason} [{command.role}]"
         )
         events: list[Event] = [now, Annotation(case_s, text, command.by)]
         # What was held against the baseline before says nothing of this one.

@@ -207,8 +207,13 @@ class Loss(Struct, frozen=True):
         )
         return seen_at(after)
 
-    def waited(self, at_s: float) -> Loss:
+    def waited(self, at_s: float, rise_s: tuple[float, ...] | None = None) -> Loss:
         """Time passed: an unconfirmed condition that nobody repeats rises, a high one is passed on.
+
+        Args:
+            at_s: seconds of the case.
+            rise_s: after how long without a comparable trial it rises, as often as there are
+                values; None: the configured times (``unconfirmed_rise_s``).
 
         Returns:
             This very value where nothing changed.
@@ -216,9 +221,10 @@ class Loss(Struct, frozen=True):
         now = self
         if self.condition.state is AlarmState.UNCONFIRMED and self.alone_since_s is not None:
             alone_s = at_s - self.alone_since_s - RELEASE_S
-            rises = sum(alone_s >= limit_s for limit_s in self.track.unconfirmed_rise_s)
+            limits_s = self.track.unconfirmed_rise_s if rise_s is None else rise_s
+            rises = sum(alone_s >= limit_s for limit_s in limits_s)
             if rises > self.rises:
-                now = self._risen(rises, at_s)
+                now = self._risen(rises, limits_s, at_s)
         return now._passed_on(at_s)
 
     @property
@@ -429,14 +435,14 @@ class Loss(Struct, frozen=True):
 
     # ------------------------------------------------------------------ time
 
-    def _risen(self, rises: int, at_s: float) -> Loss:
+    def _risen(self, rises: int, limits_s: tuple[float, ...], at_s: float) -> Loss:
         steps = rises - self.rises
         at = min(_ORDER.index(self.condition.priority) + steps, len(_ORDER) - 1)
         condition = replace(
             self.condition,
             priority=_ORDER[at],
             evidence=self.condition.evidence
-            | {"not_repeated_for_s": self.track.unconfirmed_rise_s[rises - 1]},
+            | {"not_repeated_for_s": limits_s[rises - 1], "rise": f"{rises} of {len(limits_s)}"},
         )
         return replace(self, condition=condition, rises=rises)._since_high(at_s)
 

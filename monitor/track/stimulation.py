@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from monitor.config import TrackSection
-from monitor.track.advisory import Finding, StimulationThreshold
+from monitor.inputs import ResumedAlarm
+from monitor.track.advisory import Finding
 from monitor.track.alarms import AlarmBook
 from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.evidence import Evidence
 from monitor.track.following import Following
 from monitor.track.settings import KnownSettings
+from monitor.track.threshold import StimulationThreshold
 from monitor.types import (
     AlarmCondition,
     AlarmKind,
@@ -65,6 +67,32 @@ class StimulationWatch:
         found = self._findings(epoch, key, measurements, comparisons)
         changed += [self._advise(epoch, key, noted, *finding) for finding in found]
         return [condition for condition in changed if condition is not None]
+
+    def inherit(self, standing: tuple[ResumedAlarm, ...], at_s: float) -> list[AlarmCondition]:
+        """Thresholds go on with what the baselines of an earlier run, and its alarms, say.
+
+        To be called with those inherited. A rise that this run does not follow is over.
+        """
+        ended = []
+        for key, following in self._settings.items():
+            setting = self._known[key]
+            for channel, baseline in zip(self._channels, following.baselines, strict=True):
+                if baseline is not None and setting.intensity is not None:
+                    self._threshold(setting.montage, channel.name).learned(setting.intensity)
+        names = {channel.name for channel in self._channels}
+        for condition in [alarm.condition for alarm in standing]:
+            if condition.kind is not AlarmKind.THRESHOLD_RISE:
+                continue
+            threshold = self._threshold(condition.setting, condition.channel)
+            threshold.inherit(condition.evidence)
+            followed = threshold.rise is not None and threshold.before is not None
+            if not followed or condition.channel not in names:
+                ended.append(
+                    self._alarms.resolve_technical(
+                        condition.kind, at_s, setting=condition.setting, channel=condition.channel
+                    )
+                )
+        return [condition for condition in ended if condition is not None]
 
     def _elsewhere(
         self, epoch: Epoch, key: str, measurements: tuple[Measurement, ...], noted: str
@@ -162,7 +190,6 @@ class StimulationWatch:
     ) -> Iterator[tuple[Channel, str, Finding]]:
         """What latency, shape and threshold of each muscle show, with the setting it holds for."""
         following, stimulus = self._settings[key], epoch.stimulus
-        learning = not following.is_usable
         has_threshold = self._track.threshold_rise is not None and stimulus.intensity is not None
         for i, (channel, measurement) in enumerate(zip(self._channels, measurements, strict=True)):
             comparison = comparisons[i]
@@ -176,11 +203,23 @@ class StimulationWatch:
                     yield channel, key, finding
             if not has_threshold:
                 continue
-            threshold = self._thresholds.setdefault(
-                (stimulus.setting, channel.name), StimulationThreshold(self._track.threshold_rise)
-            )
+            learning = not self._has_baseline(stimulus.setting, i)
+            threshold = self._threshold(stimulus.setting, channel.name)
             for finding in threshold.take(stimulus.intensity, measurement, learning):
                 yield channel, stimulus.setting, finding
+
+    def _threshold(self, montage: str, channel: str) -> StimulationThreshold:
+        return self._thresholds.setdefault(
+            (montage, channel), StimulationThreshold(self._track.threshold_rise)
+        )
+
+    def _has_baseline(self, montage: str, i: int) -> bool:
+        """Whether channel ``i`` has one under any setting of a montage."""
+        return any(
+            following.baselines[i] is not None
+            for following in self._settings.values()
+            if following.setting.montage == montage
+        )
 
     def _advise(
         self,
@@ -203,11 +242,13 @@ class StimulationWatch:
             channel=channel,
             trial=epoch.trial,
             more=self._explanation(key, channel, finding, noted),
+            priority=finding.priority,
         )
 
     def _explanation(self, key: str, channel: Channel, finding: Finding, noted: str) -> Evidence:
         """Threshold, n of k, the baseline and what was noted."""
         more: Evidence = {"threshold": finding.threshold, "n_of_k": finding.n_of_k}
+        more |= finding.more
         following = self._settings[key]
         baseline = following.baselines[self._channels.index(channel)]
         if baseline is not None:

@@ -9,42 +9,46 @@ learn.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from monitor.config import CaseConfig
+from monitor.inputs import (
+    Acknowledge,
+    Annotate,
+    Command,
+    PauseAudio,
+    Resume,
+    SetBaseline,
+)
 from monitor.track.advisory import VOTED_KINDS
-from monitor.track.alarms import ALARM_TABLE, AlarmBook, CommandRefused
+from monitor.track.alarms import AlarmBook, CommandRefused
 from monitor.track.case import CaseLife
 from monitor.track.context import Confounders
 from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.estimator import AmplitudeEstimator
+from monitor.track.kinds import ALARM_TABLE
 from monitor.track.learning import CaseBaselines
 from monitor.track.loss import higher
 from monitor.track.rejects import Rejects
 from monitor.track.settings import KnownSettings
 from monitor.track.stimulation import StimulationWatch
 from monitor.types import (
-    Acknowledge,
     AlarmClass,
     AlarmCondition,
     AlarmKind,
     AlarmState,
-    Annotate,
     Annotation,
     Baseline,
     Channel,
     ChannelTrial,
-    Command,
     Epoch,
     Event,
     Float32Array,
     Measurement,
     Missed,
     Notice,
-    PauseAudio,
     Priority,
-    Resume,
-    SetBaseline,
     Status,
     Trial,
 )
@@ -109,6 +113,7 @@ class Tracker:
         if epoch.out_of_order:
             measurements = tuple(_out_of_order(m) for m in measurements)
         else:
+            self._alarms.stimulus(key, at_s)
             comparisons = [
                 self._criterion.compare(epoch.trial, measurement, baseline)
                 for measurement, baseline in zip(measurements, baselines, strict=True)
@@ -136,6 +141,8 @@ class Tracker:
         n = len(self._channels)
         baselines = following.baselines
         rows = self._rows(key, (measurement,) * n, baselines, [None] * n)
+        if missed.reason != "out_of_order":
+            self._alarms.stimulus(key, missed.stimulus_s)
         rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
         broken = self._break_pause(rejects, missed.stimulus_s)
         yield from status
@@ -166,6 +173,9 @@ class Tracker:
                 )
             if changed:
                 events += [changed, *self._break_pause([changed], notice.at_s)]
+            if changed and changed.state is AlarmState.RESOLVED:
+                taken = self._alarms.taken(changed, notice.at_s)
+                events += [taken] if taken else []
         yield from events
 
     def tick(self, case_s: float) -> Iterator[Event]:
@@ -243,9 +253,9 @@ class Tracker:
                 events.append(Annotation(case_s, text, command.by))
                 continue
             events.append(self._baselines.inherit(i, was))
-        for alarm in command.standing:
-            condition = self._alarms.inherit(alarm)
-            events.append(condition)
+        events += self._alarms.inherit(command.standing, case_s)
+        events += self._stimulation.inherit(command.standing, case_s)
+        for condition in [alarm.condition for alarm in command.standing]:
             i = at.get(condition.channel)
             if i is not None and condition.kind in VOTED_KINDS:
                 self._baselines.named(condition.setting).signs[i].inherit(condition.kind)
