@@ -198,7 +198,7 @@ def evidence_table(blocks: Sequence[Block], network: Network) -> FloatArray:
         cleaned = clean(block.sweeps_uv, plan)
         band, smooth = band_and_smooth(cleaned.sweeps_uv, plan)
         windows = [window_of(block)] * len(cleaned.sweeps_uv)
-        spans = window_spans(plan, windows)
+        spans = window_spans(plan, tuple(windows))
         readings = read_sweeps(Views(cleaned.sweeps_uv, smooth, band), plan.frame, spans, 8.0)
         faults = faults_of(block.sweeps_uv, plan)
         measured, _ = measure_sweeps(block.sweeps_uv, plan, windows, fraction, network)

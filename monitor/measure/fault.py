@@ -14,28 +14,43 @@ CLIPPED_RUN = 4
 CLIPPED_SD = 10.0
 
 
+FAULTS = ("", "nan", "flat_line", "saturated")
+_NONE, _NAN, _FLAT, _SATURATED = range(len(FAULTS))
+
+
 def faults_of(sweeps_uv: FloatArray, plan: SweepPlan) -> list[str]:
-    """Why each of (k, n) sweeps can't be measured: "nan", "flat_line", "saturated"; or ""."""
-    frame = plan.frame
-    rest = sweeps_uv[:, frame.search_start :]
-    low, high = rest.min(axis=1), rest.max(axis=1)
-    finite = np.logical_and.reduce(np.isfinite(sweeps_uv), axis=1).tolist()
-    # Whole arrays first, in numpy's own loops; what they single out is looked at in turn.
-    level = np.equal(low, high).tolist()
-    at_low = np.count_nonzero(rest == low[:, None], axis=1)
-    at_high = np.count_nonzero(rest == high[:, None], axis=1)
-    many = np.greater_equal(np.maximum(at_low, at_high), CLIPPED_RUN).tolist()
-    faults = []
-    for k, sweep in enumerate(sweeps_uv):
-        fault = ""
-        if not finite[k]:
-            fault = "nan"
-        elif level[k] and np.ptp(sweep[frame.noise_start : frame.noise_stop]) == 0.0:
-            fault = "flat_line"
-        elif many[k] and _clipped(sweep, frame):
-            fault = "saturated"
-        faults.append(fault)
-    return faults
+    """Why each of (k, n) sweeps can't be measured: one of :data:`FAULTS`, "" for no reason."""
+    found = np.empty(sweeps_uv.shape[0], np.int64)
+    _find(np.ascontiguousarray(sweeps_uv), plan.frame, found)
+    return [FAULTS[fault] for fault in found.tolist()]
+
+
+@njit(cache=True)
+def _find(sweeps, frame, found):  # type: ignore[no-untyped-def]
+    for k in range(sweeps.shape[0]):
+        found[k] = _fault(sweeps[k], frame)
+
+
+@njit(cache=True)
+def _fault(x, frame):  # type: ignore[no-untyped-def]
+    missing = 0
+    # Without a way out, several samples are looked at together.
+    for value in x:
+        missing += 0 if np.isfinite(value) else 1
+    if missing:
+        return _NAN
+    rest = x[frame.search_start :]
+    low, high = noise.extremes(rest)
+    if low == high:
+        if noise.extent(x[frame.noise_start : frame.noise_stop]) == 0.0:
+            return _FLAT
+    at_low = at_high = 0
+    for value in rest:
+        at_low += 1 if value == low else 0
+        at_high += 1 if value == high else 0
+    if max(at_low, at_high) >= CLIPPED_RUN and _clipped(x, frame):
+        return _SATURATED
+    return _NONE
 
 
 @njit(cache=True)

@@ -125,7 +125,7 @@ def _read(views, frame, spans, tkeo_k, taps, table):  # type: ignore[no-untyped-
         hidden = frame.search_start - window_start
         # A sine of this RMS would just have been found; 2 sqrt(2) is its peak to peak.
         row[_MISSABLE] = 2.0 * np.sqrt(2.0) * limit
-        row[_SEARCHED] = np.ptp(views.cleaned[k, start:stop])
+        row[_SEARCHED] = noise.extent(views.cleaned[k, start:stop])
         row[_HIDDEN] = 1.0 if hidden > SHORTEST_RESPONSE_MS * per_ms else 0.0
         if masked and hidden > 0:
             row[_FOUND] = _MASKED
@@ -193,7 +193,7 @@ def _size(row, cleaned, smooth, onset, end, smooth_sd, frame):  # type: ignore[n
     first = max(0, int(onset))
     level_from = max(0, first - int(5.0 * frame.fs_hz / 1e3))
     level = noise.median(smooth[level_from : first + 1])
-    amplitude = noise.corrected_amplitude(np.ptp(smooth[first:end]), smooth_sd)
+    amplitude = noise.corrected_amplitude(noise.extent(smooth[first:end]), smooth_sd)
     largest = 0.0
     area = 0.0
     for i in range(first, end):
@@ -201,7 +201,7 @@ def _size(row, cleaned, smooth, onset, end, smooth_sd, frame):  # type: ignore[n
         largest = max(largest, value)
         area += value
     row[_FOUND] = _CANDIDATE
-    row[_RAW] = np.ptp(cleaned[first:end])
+    row[_RAW] = noise.extent(cleaned[first:end])
     row[_AMPLITUDE] = amplitude
     row[_ONSET] = onset
     row[_END] = float(end - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isnan
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from monitor.measure import artefact
 from monitor.measure.amplitude import combine
 from monitor.measure.clean import Cleaned, clean
 from monitor.measure.decide import is_response
-from monitor.measure.fault import faults_of
+from monitor.measure.fault import FAULTS, faults_of
 from monitor.measure.filters import band_and_smooth
 from monitor.measure.morphology import morphology_of
 from monitor.measure.network import ARTEFACT_TYPES, MORPHOLOGIES, NOVEL, Network, NetworkOutput
@@ -76,31 +77,46 @@ def measure_sweeps(
     if plan.search_start >= plan.n_samples:
         raise ValueError("the sweep ends within the artefact of the last pulse")
     faults = faults_of(sweeps, plan)
-    good = [index for index, fault in enumerate(faults) if not fault]
+    if not any(faults):
+        return _measured(sweeps, plan, tuple(windows), stimulus_fraction, network, options)
+    results = [_REJECTED[fault] for fault in faults]
     shown = sweeps.astype(np.float32)
-    results: list[Measurement] = [_REJECTED[fault] for fault in faults]
-    if not good:
-        return tuple(results), shown
-    every = len(good) == len(faults)
-    cleaned = clean(sweeps if every else sweeps[good], plan, options.mains_hz)
-    shown[slice(None) if every else good] = cleaned.sweeps_uv
-    band, smooth = band_and_smooth(cleaned.sweeps_uv, plan)
-    readings = read_sweeps(
-        Views(cleaned.sweeps_uv, smooth, band),
-        plan.frame,
-        window_spans(plan, [windows[index] for index in good]),
-        options.tkeo_k,
-    )
-    sights = _sights(cleaned, plan, stimulus_fraction, network)
-    for index, reading, sight in zip(good, readings, sights, strict=True):
-        results[index] = _measurement(reading, sight, plan, stimulus_fraction)
+    good = [index for index, fault in enumerate(faults) if not fault]
+    if good:
+        theirs = tuple(windows[index] for index in good)
+        measured = _measured(sweeps[good], plan, theirs, stimulus_fraction, network, options)
+        for index, measurement in zip(good, measured[0], strict=True):
+            results[index] = measurement
+        shown[good] = measured[1]
     return tuple(results), shown
 
 
-_REJECTED = {
-    fault: Measurement(Status.REJECTED, reasons=(fault,))
-    for fault in ("", "nan", "flat_line", "saturated")
-}
+def _measured(
+    sweeps_uv: FloatArray,
+    plan: SweepPlan,
+    windows: tuple[OnsetWindow, ...],
+    fraction: float,
+    network: Network | None,
+    options: MeasureOptions,
+) -> tuple[tuple[Measurement, ...], Float32Array]:
+    """:func:`measure_sweeps` of sweeps without a fault."""
+    cleaned = clean(sweeps_uv, plan, options.mains_hz)
+    band, smooth = band_and_smooth(cleaned.sweeps_uv, plan)
+    spans = window_spans(plan, windows)
+    readings = read_sweeps(
+        Views(cleaned.sweeps_uv, smooth, band), plan.frame, spans, options.tkeo_k
+    )
+    sights = _sights(cleaned, plan, fraction, network)
+    measurements = tuple(
+        [
+            _measurement(reading, sight, plan, fraction)
+            for reading, sight in zip(readings, sights, strict=True)
+        ]
+    )
+    return measurements, cleaned.sweeps_uv.astype(np.float32)
+
+
+_REJECTED = {fault: Measurement(Status.REJECTED, reasons=(fault,)) for fault in FAULTS}
 
 #: Artefacts that come over a sweep as a burst which energy can't tell from a response. A heart beat
 #: is small enough to leave silence believable, the others cover it.
@@ -116,10 +132,11 @@ TAIL_SHOWS_SD = 8.0
 _BURST_COLUMNS = [ARTEFACT_TYPES.index(kind) for kind in BURSTS]
 
 
+@lru_cache(maxsize=64)
 def window_spans(
-    plan: SweepPlan, windows: Sequence[OnsetWindow]
+    plan: SweepPlan, windows: tuple[OnsetWindow, ...]
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Onset windows (k, 2), [start, stop) in samples; computed once for each that is new."""
+    """Onset windows (k, 2), [start, stop) in samples; a case has the same ones at every trial."""
     known = {
         window: (
             plan.sample_at_ms(window.min_ms),
@@ -127,11 +144,12 @@ def window_spans(
         )
         for window in set(windows)
     }
-    return np.array([known[window] for window in windows], dtype=np.int64)
+    spans = np.array([known[window] for window in windows], dtype=np.int64)
+    spans.flags.writeable = False
+    return spans
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     """The network's answer to one sweep."""
 
     amplitude_uv: float
@@ -205,16 +223,19 @@ def _bursts(artefact_types: FloatArray | None, count: int) -> list[str]:
     """The likeliest burst of each sweep, or "" where none is likely enough."""
     if artefact_types is None:
         return [""] * count
-    likely = artefact_types[:, _BURST_COLUMNS]
-    found = np.where(likely.max(axis=1) >= BURST_PROBABILITY, likely.argmax(axis=1), len(BURSTS))
-    return [(*BURSTS, "")[k] for k in found.tolist()]
+    return [_burst(probabilities) for probabilities in artefact_types.tolist()]
+
+
+def _burst(probabilities: list[float]) -> str:
+    likeliest = max(_BURST_COLUMNS, key=probabilities.__getitem__)
+    return ARTEFACT_TYPES[likeliest] if probabilities[likeliest] >= BURST_PROBABILITY else ""
 
 
 def _shapes(morphology: FloatArray | None, count: int) -> list[Morphology | None]:
     """The likeliest shape of each sweep; None where the network's file states none."""
     if morphology is None:
         return [None] * count
-    return [MORPHOLOGIES[k] for k in morphology.argmax(axis=1).tolist()]
+    return [MORPHOLOGIES[row.index(max(row))] for row in morphology.tolist()]
 
 
 def _stated(values: FloatArray | None, count: int) -> list[float | None]:

@@ -7,14 +7,13 @@ pulse that elicits the response), widened by a third for height, age, cooling an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from monitor.config import MuscleSection
 from monitor.types import Channel
 
 
-@dataclass(frozen=True, slots=True)
-class OnsetWindow:
+class OnsetWindow(Struct, frozen=True):
     """Onset may lie ``min_ms`` to ``max_ms`` after the *first* pulse."""
 
     min_ms: float
