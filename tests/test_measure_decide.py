@@ -10,7 +10,9 @@ from monitor.measure.decide import (
     FLOOR,
     LATEST_MS,
     SURE_RATIO,
+    TAIL_SHOWS_SD,
     UNKNOWN_FLOOR,
+    artefact_probability,
     is_response,
     log_odds,
 )
@@ -94,3 +96,11 @@ def test_under_its_floor_the_networks_word_is_not_enough(
             ratio, 0.999, noise_known=noise_known, noise_bursts_sd=noise_bursts_sd
         )
         assert decided is expected
+
+
+def test_an_artefact_is_there_unless_neither_the_network_nor_the_tail_shows_one() -> None:
+    assert artefact_probability(None, None) is None
+    assert artefact_probability(0.3, None) == 0.3
+    assert artefact_probability(None, TAIL_SHOWS_SD) == pytest.approx(0.5)
+    assert artefact_probability(0.3, 10 * TAIL_SHOWS_SD) == pytest.approx(1.0, abs=0.01)
+    assert artefact_probability(0.3, 0.1 * TAIL_SHOWS_SD) == pytest.approx(0.3, abs=0.01)

@@ -124,3 +124,12 @@ def test_stimuli_that_gave_no_epoch_break_a_pause_of_the_audio_in_the_end() -> N
     assert (found[0].kind, found[0].priority) == (AlarmKind.REJECTS_IN_A_ROW, Priority.MEDIUM)
     [status] = [event for event in found if isinstance(event, CaseStatus)]
     assert status.audio_paused_until_s is None
+
+
+def test_a_clipped_response_that_is_kept_in_doubt_is_saturated_too() -> None:
+    clipped = Measurement(
+        Status.RESPONSE, ("saturated",), amplitude_uv=400.0, amplitude_uncertain=True
+    )
+    case = Case()
+    assert case.trial(clipped) == [(AlarmKind.SATURATED, "e1", AlarmState.ACTIVE)]
+    assert case.trial() == [(AlarmKind.SATURATED, "e1", AlarmState.RESOLVED)]

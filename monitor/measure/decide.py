@@ -15,16 +15,16 @@ responses to the network; on the simulator alone the floors would only cost.
 
 from __future__ import annotations
 
-from math import log
+from math import exp, log
 
 #: Log odds of a response = BIAS + NETWORK_WEIGHT x the network's log odds + ABOVE_WEIGHT or
 #: BELOW_WEIGHT x the log energy ratio, by its sign.
-BIAS = 0.13
-NETWORK_WEIGHT = 0.97
-ABOVE_WEIGHT = 0.83
-BELOW_WEIGHT = 0.35
+BIAS = 0.34
+NETWORK_WEIGHT = 0.94
+ABOVE_WEIGHT = 0.64
+BELOW_WEIGHT = 0.98
 #: It is a response where they exceed this.
-LIMIT = 1.59
+LIMIT = 1.40
 #: Log odds beyond those of this probability and its complement, and a log ratio beyond this, say no
 #: more.
 SUREST_PROBABILITY = 0.999
@@ -43,6 +43,10 @@ BURSTING_FLOOR = 0.7
 UNKNOWN_FLOOR = 0.85
 #: Energy so many times its threshold is a response whatever the network says.
 SURE_RATIO = 6.0
+#: A stimulus artefact's tail of so many noise SD is an artefact as likely as not (noise alone spans
+#: 6 to 7), and what doubling or halving it does to the log odds.
+TAIL_SHOWS_SD = 5.0
+TAIL_PER_DOUBLING = 3.0
 
 
 def is_response(
@@ -83,3 +87,20 @@ def log_odds(
         + (ABOVE_WEIGHT if above > 0.0 else BELOW_WEIGHT) * above
         - LATE_PER_MS * late_ms
     )
+
+
+def artefact_probability(of_network: float | None, tail_sd: float | None) -> float | None:
+    """Probability that a sweep holds an artefact, from two that see different ones.
+
+    The network gets the sweep without the stimulus artefact's tail, so the tail speaks for itself:
+    there is an artefact unless neither sees one.
+
+    Args:
+        of_network: None without a network.
+        tail_sd: size of the tail that was found, in noise SD; None where there was none.
+    """
+    if tail_sd is None:
+        return of_network
+    doublings = log(max(tail_sd, 1e-9) / TAIL_SHOWS_SD, 2)
+    of_tail = 1.0 / (1.0 + exp(-TAIL_PER_DOUBLING * doublings))
+    return 1.0 - (1.0 - (of_network or 0.0)) * (1.0 - of_tail)

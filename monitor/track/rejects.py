@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.track.alarms import AlarmBook
+from monitor.track.buried import NOISE_HIDES
 from monitor.types import AlarmCondition, AlarmKind, Channel, Epoch, Measurement, Status
 
 REJECTS_NOT_MEASURABLE = 2
@@ -14,7 +15,8 @@ REJECTS_IN_A_ROW = 3
 
 CAUTERY_SHARE = 0.5
 CAUTERY_CHANNELS = 2
-"""Saturated at once on this share of the channels, and on this many: no electrode does that."""
+"""Saturated or in noise that hides everything on this share of the channels at once, and on this
+many: no electrode does that."""
 
 
 class Rejects:
@@ -39,10 +41,12 @@ class Rejects:
             return []
         self._were_bad = bool(doubtful)
         saturated = {i for i in doubtful if _is(measurements[i], "saturated")}
-        cautery = len(saturated) >= max(CAUTERY_CHANNELS, CAUTERY_SHARE * len(measurements))
+        covered = saturated.union(i for i in doubtful if _is(measurements[i], NOISE_HIDES))
+        cautery = len(covered) >= max(CAUTERY_CHANNELS, CAUTERY_SHARE * len(measurements))
+        how = "saturated" if saturated else "covered by noise"
         changed = [
             self._while_true(
-                AlarmKind.ELECTROCAUTERY, cautery, epoch, "most channels are saturated at once"
+                AlarmKind.ELECTROCAUTERY, cautery, epoch, f"most channels are {how} at once"
             )
         ]
         troubled, self._troubled = self._troubled.union(doubtful), set(doubtful)
@@ -116,4 +120,5 @@ class Rejects:
 
 
 def _is(measurement: Measurement, reason: str) -> bool:
-    return measurement.status is Status.REJECTED and reason in measurement.reasons
+    """Whether a doubtful measurement is so for this reason."""
+    return reason in measurement.reasons

@@ -23,6 +23,7 @@ from monitor.inputs import (
 )
 from monitor.track.advisory import VOTED_KINDS
 from monitor.track.alarms import AlarmBook, CommandRefused
+from monitor.track.buried import set_buried_aside
 from monitor.track.case import CaseLife
 from monitor.track.context import Confounders
 from monitor.track.criteria import Comparison, DropCriterion
@@ -114,6 +115,7 @@ class Tracker:
             measurements = tuple(_out_of_order(m) for m in measurements)
         else:
             self._alarms.stimulus(key, at_s)
+            measurements = set_buried_aside(measurements, baselines, self._track)
             comparisons = [
                 self._criterion.compare(epoch.trial, measurement, baseline)
                 for measurement, baseline in zip(measurements, baselines, strict=True)
