@@ -12,8 +12,8 @@ counted. Sweeps to train on have a log-uniform SNR; those to validate and test o
 
 **Artefact.** Each of :data:`ARTEFACT_TYPES` is present where it spans more than 8 noise SD (mains:
 5) within the 100 ms that the network sees; noise alone spans 6 to 7. They are: what is left of the
-stimulus artefact beyond the blanking; mains *after* the cleaning took out what it could (an epoch
-with nothing before the stimulus keeps its hum); cautery; an electrode's pop or a lost electrode; a
+stimulus artefact beyond the blanking; mains *after* the cleaning took out what it could (of
+what is far above the noise a little stays); cautery; an electrode's pop or a lost electrode; a
 converter out of range; a QRS complex; and the EMG of a contracted muscle, wherever it is
 contracted. **Severity** is the largest of those spans over the sum of the response's peak to peak
 and 6 noise SD: about 1 where it is as large as what is to be measured.

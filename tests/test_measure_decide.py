@@ -4,37 +4,71 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.measure.decide import SURE_RATIO, evidence, is_response
+from monitor.measure.decide import (
+    BURSTING_FLOOR,
+    BURSTING_SD,
+    FLOOR,
+    LATEST_MS,
+    SURE_RATIO,
+    TAIL_SHOWS_SD,
+    UNKNOWN_FLOOR,
+    artefact_probability,
+    is_response,
+    log_odds,
+)
 from monitor.measure.detect import CANDIDATE_RATIO
 
 ratios = st.floats(CANDIDATE_RATIO, 50.0)
 probabilities = st.floats(0.0, 1.0)
+onsets = st.floats(5.0, 75.0)
+bursts = st.floats(0.0, 10.0)
 
 
-@given(ratios)
-def test_without_a_network_the_threshold_decides(ratio: float) -> None:
-    assert is_response(ratio, None) is (ratio > 1.0)
+@given(ratios, onsets, bursts, st.booleans())
+def test_without_a_network_the_threshold_decides(
+    ratio: float, onset_ms: float, noise_bursts_sd: float, noise_known: bool
+) -> None:
+    decided = is_response(
+        ratio, None, onset_ms, noise_known=noise_known, noise_bursts_sd=noise_bursts_sd
+    )
+    assert decided is (ratio > 1.0)
 
 
-@given(ratios, ratios, probabilities, probabilities)
+@given(ratios, ratios, probabilities, probabilities, bursts, st.booleans())
 def test_more_energy_and_more_probability_never_turn_a_response_into_none(
-    ratio: float, other: float, p: float, q: float
+    ratio: float, other: float, p: float, q: float, noise_bursts_sd: float, noise_known: bool
 ) -> None:
     low, high = sorted((ratio, other))
     less, more = sorted((p, q))
-    assert evidence(low, less) <= evidence(high, more)
-    assert is_response(low, less) <= is_response(high, more)
+    assert log_odds(low, less) <= log_odds(high, more)
+    weak, strong = (
+        is_response(r, o, noise_known=noise_known, noise_bursts_sd=noise_bursts_sd)
+        for r, o in ((low, less), (high, more))
+    )
+    assert weak <= strong
 
 
-@given(ratios, probabilities)
-def test_in_a_disturbed_sweep_the_network_may_only_object(ratio: float, p: float) -> None:
-    disturbed = is_response(ratio, p, undisturbed=False)
-    assert disturbed == (ratio > 1.0 and is_response(ratio, p))
+@given(ratios, probabilities, bursts, st.booleans())
+def test_what_the_network_can_not_know_of_only_takes_away(
+    ratio: float, p: float, noise_bursts_sd: float, noise_known: bool
+) -> None:
+    there = is_response(ratio, p, noise_known=noise_known, noise_bursts_sd=noise_bursts_sd)
+    assert there <= is_response(ratio, p)
 
 
-@given(st.floats(SURE_RATIO, 1e6), probabilities)
-def test_clear_energy_is_not_talked_away(ratio: float, p: float) -> None:
-    assert is_response(ratio, p)
+@given(st.floats(SURE_RATIO, 1e6), probabilities, onsets)
+def test_clear_energy_is_not_talked_away(ratio: float, p: float, onset_ms: float) -> None:
+    assert is_response(ratio, p, onset_ms)
+
+
+@given(ratios, probabilities, onsets, onsets)
+def test_an_onset_later_than_any_muscle_counts_against_it(
+    ratio: float, p: float, onset_ms: float, other_ms: float
+) -> None:
+    early, late = sorted((onset_ms, other_ms))
+    assert log_odds(ratio, p, late) <= log_odds(ratio, p, early)
+    if late <= LATEST_MS:
+        assert log_odds(ratio, p, late) == log_odds(ratio, p, early)
 
 
 @pytest.mark.parametrize(("ratio", "p", "expected"), [
@@ -48,3 +82,25 @@ def test_near_the_threshold_the_network_tips_the_scale(
 ) -> None:
     assert is_response(ratio, p) is expected
     assert is_response(ratio, None) is (ratio > 1.0)
+
+
+@pytest.mark.parametrize(
+    ("floor", "noise_known", "noise_bursts_sd"),
+    [(FLOOR, True, 0.0), (BURSTING_FLOOR, True, BURSTING_SD), (UNKNOWN_FLOOR, False, 0.0)],
+)
+def test_under_its_floor_the_networks_word_is_not_enough(
+    floor: float, noise_known: bool, noise_bursts_sd: float
+) -> None:
+    for ratio, expected in ((floor - 0.01, False), (floor + 0.01, True)):
+        decided = is_response(
+            ratio, 0.999, noise_known=noise_known, noise_bursts_sd=noise_bursts_sd
+        )
+        assert decided is expected
+
+
+def test_an_artefact_is_there_unless_neither_the_network_nor_the_tail_shows_one() -> None:
+    assert artefact_probability(None, None) is None
+    assert artefact_probability(0.3, None) == 0.3
+    assert artefact_probability(None, TAIL_SHOWS_SD) == pytest.approx(0.5)
+    assert artefact_probability(0.3, 10 * TAIL_SHOWS_SD) == pytest.approx(1.0, abs=0.01)
+    assert artefact_probability(0.3, 0.1 * TAIL_SHOWS_SD) == pytest.approx(0.3, abs=0.01)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.measure.fault import faults_of, longest_run
+from monitor.measure.fault import CLIPPED, faults_of, longest_run
 from monitor.measure.plan import plan_sweeps
 
 PLAN = plan_sweeps(5000.0, 1250, 500)
@@ -33,12 +33,48 @@ def test_a_missing_sample_anywhere_is_found(bad: float, at: int) -> None:
 
 def test_a_flat_line_and_a_rail_are_named_and_a_flat_topped_noise_is_not() -> None:
     railed = sweep()
-    railed[700:720] = 900.0
+    railed[700:830] = 900.0
     low = sweep()
-    low[700:720] = -900.0
-    quantised = np.round(sweep() / 20) * 20  # many equal samples, all within the noise
-    sweeps = np.stack([np.full(1250, 7.0), railed, low, quantised])
-    assert faults_of(sweeps, PLAN) == ["flat_line", "saturated", "saturated", ""]
+    low[700:830] = -900.0
+    quantised = np.round(sweep() / 4) * 4  # many equal samples, all within the noise
+    lost = sweep()
+    lost[480:] = lost[480]
+    sweeps = np.stack([np.full(1250, 7.0), railed, low, quantised, lost])
+    assert faults_of(sweeps, PLAN) == ["flat_line", "saturated", "saturated", "", "flat_line"]
+
+
+def response(peak_uv: float) -> np.ndarray:
+    wave = np.zeros(1250)
+    wave[620:700] = peak_uv * np.sin(2 * np.pi * np.arange(80) / 80)
+    return wave
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.9])
+def test_tops_that_were_cut_off_leave_a_sweep_to_be_measured(share: float) -> None:
+    whole = sweep() + response(400.0)
+    assert faults_of(whole[None], PLAN) == [""]
+    assert faults_of(np.clip(whole, -np.inf, share * 400.0)[None], PLAN) == [CLIPPED]
+    assert faults_of(np.clip(whole, -share * 400.0, np.inf)[None], PLAN) == [CLIPPED]
+
+
+@pytest.mark.parametrize("cut_uv", [180.0, 220.0])
+def test_cutting_is_seen_in_hum_that_hides_the_noise(cut_uv: float) -> None:
+    hum = 100.0 * np.sin(2 * np.pi * 50 * np.arange(1250) / 5000)
+    whole = sweep() + response(300.0) + hum
+    assert faults_of(np.clip(whole, -cut_uv, cut_uv)[None], PLAN) == [CLIPPED]
+
+
+@pytest.mark.parametrize("fs_hz", [5000.0, 22000.0])
+@pytest.mark.parametrize("step_uv", [0.1, 1.0, 5.0])
+def test_a_smooth_peak_in_steps_of_a_converter_was_not_cut(fs_hz: float, step_uv: float) -> None:
+    plan = plan_sweeps(fs_hz, int(0.25 * fs_hz), int(0.1 * fs_hz))
+    t_ms = np.arange(int(0.25 * fs_hz)) * 1e3 / fs_hz - 100
+    inside = (t_ms > 20) & (t_ms < 45)
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, max(2.0, step_uv), (20, t_ms.size))
+    peak_uv = np.linspace(200, 4000, 20)[:, None]
+    sweeps = noise + peak_uv * inside * np.sin(2 * np.pi * (t_ms - 20) / 25)
+    assert faults_of(np.round(sweeps / step_uv) * step_uv, plan).count("") >= 19
 
 
 def test_a_rail_within_the_artefact_does_not_count() -> None:

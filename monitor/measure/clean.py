@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from monitor.measure import artefact, noise
+from monitor.measure.hum import subtract_hum
 from monitor.measure.plan import SweepPlan
 from monitor.types import FloatArray
 
@@ -61,12 +62,14 @@ def _cleaned(
     out = np.array(sweeps_uv, dtype=np.float64, order="C")
     found = np.zeros((3, out.shape[0]))
     wanted = WHICHEVER if mains_hz is None else mains_hz
-    _clean(out, plan.frame, plan.mains, plan.tail, wanted, with_tail, found)
+    _clean(out, plan.frame, plan.mains, plan.hum, plan.tail, wanted, with_tail, found)
     return Cleaned(out, *found)
 
 
 @njit(cache=True)
-def _clean(sweeps, frame, mains, tail, mains_hz, with_tail, found):  # type: ignore[no-untyped-def]
+def _clean(  # type: ignore[no-untyped-def]
+    sweeps, frame, mains, hum, tail, mains_hz, with_tail, found
+):
     scratch = np.empty(sweeps.shape[1])
     for k in range(sweeps.shape[0]):
         x = sweeps[k]
@@ -74,6 +77,7 @@ def _clean(sweeps, frame, mains, tail, mains_hz, with_tail, found):  # type: ign
         # hum is subtracted. The fit does not see the artefact, so nothing is lost by the order.
         if mains_hz != 0.0:
             subtract_mains(x, mains, mains_hz, scratch)
+            subtract_hum(x, hum, mains_hz)
         level = noise.median(x[frame.level_start : frame.noise_stop])
         found[0, k] = noise.resting_sd(x[frame.noise_start : frame.noise_stop], scratch)
         if with_tail:

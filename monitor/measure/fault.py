@@ -9,21 +9,38 @@ from monitor.measure import noise
 from monitor.measure.plan import SweepPlan
 from monitor.types import FloatArray
 
-#: So many equal samples at the extreme of a sweep, far outside the noise, are clipping.
+#: So many equal samples in a row at the extreme of a sweep, far outside the noise, are clipping.
 CLIPPED_RUN = 4
 CLIPPED_SD = 10.0
+#: So are so many at it in all, some of them in a row, that the next part of the range, of this
+#: share of it, has far fewer, where the range is many steps of the converter: a peak that was not
+#: cut off has its samples on the way there.
+CUT_SAMPLES = 4
+CUT_RUN = 2
+CUT_NEXT_SHARE = 0.05
+CUT_TIMES = 1.5
+CUT_STEPS = 64
+#: In a range of so many steps even a smooth peak has no two samples at its extreme, not to say
+#: three.
+FINE_STEPS = 8192
+FINE_RUN = 3
+#: The tops of a response may be cut off: it is still seen to be there, and to be at least so large.
+#: More at the extremes than this in all is an amplifier that is blocked.
+CLIPPED_MS = 20.0
 #: A quarter of the sweep at its extremes, in runs, is clipping whatever the noise: hum or cautery
 #: over the whole epoch leaves no part to know the noise from. A range of so many steps of the
 #: converter tells it from a quiet channel that is finer than its converter.
 RAILED_SHARE = 0.25
 RAILED_STEPS = 16
 
-FAULTS = ("", "nan", "flat_line", "saturated")
-_NONE, _NAN, _FLAT, _SATURATED = range(len(FAULTS))
+#: "clipped" can be measured, for what is left of it; the others can't.
+CLIPPED = "clipped"
+FAULTS = ("", "nan", "flat_line", "saturated", CLIPPED)
+_NONE, _NAN, _FLAT, _SATURATED, _CLIPPED = range(len(FAULTS))
 
 
 def faults_of(sweeps_uv: FloatArray, plan: SweepPlan) -> list[str]:
-    """Why each of (k, n) sweeps can't be measured: one of :data:`FAULTS`, "" for no reason."""
+    """What is wrong with each of (k, n) sweeps: one of :data:`FAULTS`, "" for nothing."""
     found = np.empty(sweeps_uv.shape[0], np.int64)
     _find(np.ascontiguousarray(sweeps_uv), plan.frame, found)
     return [FAULTS[fault] for fault in found.tolist()]
@@ -45,29 +62,56 @@ def _fault(x, frame):  # type: ignore[no-untyped-def]
         return _NAN
     rest = x[frame.search_start :]
     low, high = noise.extremes(rest)
-    if low == high and noise.extent(x[frame.noise_start : frame.noise_stop]) == 0.0:
-        return _FLAT
+    if low == high:
+        # An electrode that was lost before the stimulus, or a quiet one under one converter step?
+        before = x[frame.noise_start : frame.noise_stop]
+        same = 0
+        for value in before:
+            same += 1 if value == low else 0
+        if same == before.size or 2 * same < before.size:
+            return _FLAT
     at_low = at_high = 0
     for value in rest:
         at_low += 1 if value == low else 0
         at_high += 1 if value == high else 0
-    if max(at_low, at_high) >= CLIPPED_RUN and _clipped(x, frame):
-        return _SATURATED
-    if at_low + at_high >= RAILED_SHARE * rest.size and _is_railed(rest, low, high):
-        return _SATURATED
-    return _NONE
+    if max(at_low, at_high) < min(CUT_SAMPLES, FINE_RUN):
+        return _NONE
+    railed = at_low + at_high >= RAILED_SHARE * rest.size
+    if _clipped(x, low, high, frame) or _cut(rest, low, high):
+        blocked = railed or at_low + at_high > CLIPPED_MS * frame.fs_hz / 1e3
+        return _SATURATED if blocked else _CLIPPED
+    return _SATURATED if railed and _is_railed(rest, low, high) else _NONE
 
 
 @njit(cache=True)
-def _clipped(x, frame):  # type: ignore[no-untyped-def]
+def _clipped(x, low, high, frame):  # type: ignore[no-untyped-def]
     """Whether ``x`` (n,) stays at one of its extremes, far outside the noise."""
     scratch = np.empty(x.size)
     rest = x[frame.search_start :]
     sd = noise.robust_sd(x[frame.noise_start : frame.noise_stop], scratch)
     middle = noise.median(rest)
-    for extreme in (rest.min(), rest.max()):
+    for extreme in (low, high):
         far = abs(extreme - middle) > CLIPPED_SD * max(sd, 1e-9)
         if far and longest_run(rest, extreme) >= CLIPPED_RUN:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _cut(rest, low, high):  # type: ignore[no-untyped-def]
+    """Whether samples of ``rest`` (n,) crowd at one of its extremes and not on the way there."""
+    span = high - low
+    for extreme in (low, high):
+        at = near = 0
+        step = span
+        for value in rest:
+            away = abs(value - extreme)
+            at += 1 if away == 0.0 else 0
+            near += 1 if 0.0 < away <= CUT_NEXT_SHARE * span else 0
+            step = min(step, away if away > 0.0 else step)
+        crowded = at >= CUT_SAMPLES and at >= CUT_TIMES * near and span >= CUT_STEPS * step
+        run = longest_run(rest, extreme) if at >= FINE_RUN else 0
+        if (crowded and run >= CUT_RUN) or (span >= FINE_STEPS * step and run >= FINE_RUN):
             return True
     return False
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from monitor.measure.artefact import TailFits, plan_tail
+from monitor.measure.hum import HumFits, plan_hum
 from monitor.types import FloatArray
 
 IntArray = np.ndarray[tuple[int, int], np.dtype[np.int64]]
@@ -33,12 +34,7 @@ NOISE_SPAN_MS = 100.0
 MIN_NOISE_MS = 15.0
 #: The clean part must hold this many periods of the mains for a fit.
 MIN_MAINS_PERIODS = 2.5
-#: With nothing clean before the stimulus the fit extrapolates, and what it took from noise it would
-#: bring into the response: fewer harmonics then, and only where mains is nearly all there is.
-MIN_MAINS_PERIODS_ONE_SIDED = 3.0
-MAINS_HARMONICS_ONE_SIDED = 3
-MIN_MAINS_SHARE_ONE_SIDED = 0.9
-#: Found on both sides, the mains is removed where it holds this share of the clean part's variance
+#: The mains is removed where it holds this share of the clean part's variance
 #: (noise alone: under 0.08 in 99 % of sweeps of 5 to 10 periods).
 MIN_MAINS_SHARE = 0.15
 MAINS_HARMONICS = 7
@@ -83,8 +79,8 @@ class SweepPlan:
     ``blanks``: one range a pulse, merged where they touch; ``noise``: the range that noise is
     estimated on and ``noise_source``, where it lies; ``last_pulse_ms``: from the first;
     ``search_start``: first sample after the last blank; ``band_low_hz``: low edge of the detection
-    band. ``frame``, ``mains`` and ``tail``: the
-    same and the fits, as the kernels take them.
+    band. ``frame``, ``mains``, ``hum`` (for want of a clean part before the stimulus) and ``tail``:
+    the same and the fits, as the kernels take them.
     """
 
     fs_hz: float
@@ -98,6 +94,7 @@ class SweepPlan:
     band_low_hz: float
     frame: Frame
     mains: MainsFits
+    hum: HumFits
     tail: TailFits
 
     @property
@@ -134,6 +131,7 @@ def plan_sweeps(
     after = min(n_samples, ceil(stimulus_index + (pulses_ms[-1] + RESPONSE_END_MS) * per_ms))
     (start, stop), source = _noise_range(before, after, n_samples, per_ms, blanks)
     search_start = blanks[-1][1] if blanks else stimulus_index
+    mains = _mains_fits(n_samples, fs_hz, before, after)
     return SweepPlan(
         fs_hz=fs_hz,
         n_samples=n_samples,
@@ -153,7 +151,8 @@ def plan_sweeps(
             blanks=np.array(blanks, dtype=np.int64).reshape(-1, 2),
             blank_reach=max(1, int(BLANK_REACH_MS * per_ms)),
         ),
-        mains=_mains_fits(n_samples, fs_hz, before, after),
+        mains=mains,
+        hum=plan_hum(fs_hz, n_samples, search_start, MAINS_CHOICES_HZ, needed=not mains.hz.size),
         tail=plan_tail(
             fs_hz,
             n_samples,
@@ -184,16 +183,14 @@ def _drift_terms(n_samples: int, fs_hz: float) -> FloatArray:
 
 def _mains_fits(n_samples: int, fs_hz: float, before: int, after: int) -> MainsFits:
     clean = np.concatenate([np.arange(before), np.arange(after, n_samples)])
-    one_sided = before == 0
     t_s = np.arange(n_samples) / fs_hz
-    periods = MIN_MAINS_PERIODS_ONE_SIDED if one_sided else MIN_MAINS_PERIODS
-    harmonics = MAINS_HARMONICS_ONE_SIDED if one_sided else MAINS_HARMONICS
     drift = _orthonormal(_drift_terms(n_samples, fs_hz)[:, clean])[0]
     frequencies, bases, all_waves = [], [], []
-    for mains_hz in MAINS_CHOICES_HZ:
-        if clean.size / fs_hz < periods / mains_hz:
+    # From one side alone the fit would extrapolate: ``hum`` sees to such sweeps.
+    for mains_hz in MAINS_CHOICES_HZ if before else ():
+        if clean.size / fs_hz < MIN_MAINS_PERIODS / mains_hz:
             continue
-        orders = [h for h in range(1, harmonics + 1) if h * mains_hz < 0.45 * fs_hz]
+        orders = [h for h in range(1, MAINS_HARMONICS + 1) if h * mains_hz < 0.45 * fs_hz]
         phase = 2 * np.pi * mains_hz * np.outer(orders, t_s)
         waves = np.concatenate([np.cos(phase), np.sin(phase)])
         beside = waves[:, clean] - (waves[:, clean] @ drift.T) @ drift
@@ -201,13 +198,13 @@ def _mains_fits(n_samples: int, fs_hz: float, before: int, after: int) -> MainsF
         frequencies.append(mains_hz)
         bases.append(basis)
         all_waves.append(mixture @ waves)
-    terms = 2 * harmonics
+    terms = 2 * MAINS_HARMONICS
     shape = (len(bases), terms)
     return MainsFits(
         before=before,
         after=after,
         hz=np.array(frequencies, dtype=np.float64),
-        min_share=MIN_MAINS_SHARE_ONE_SIDED if one_sided else MIN_MAINS_SHARE,
+        min_share=MIN_MAINS_SHARE,
         drift=drift,
         basis=np.ascontiguousarray(np.array(bases).reshape(*shape, clean.size)),
         waves=np.ascontiguousarray(np.array(all_waves).reshape(*shape, n_samples)),

@@ -34,17 +34,19 @@ class Reading(NamedTuple):
     """What is read off one sweep, in the order of the table's columns; NaN: not read.
 
     ``found`` is a :class:`Found`. ``energy_ratio``: the strongest stretch over the detector's
-    threshold; ``missable_uv``: the largest peak to peak that it could have missed;
-    ``searched_uv``: the plain peak to peak of all that was searched; ``partly_hidden``: 1 where
-    the artefact covers so much of the window that an absence can't be told. ``raw_uv``: the plain
-    peak to peak of the response, ``amplitude_uv`` without the noise's share. ``onset_sample`` (a
-    fraction counts), ``end_sample`` and ``silent_until`` in samples of the sweep; ``peak_uv``:
+    threshold; ``noise_bursts_sd``: energy of the bursts that the noise itself holds, in its SD;
+    ``missable_uv``: the largest peak to peak that it could have missed; ``searched_uv``: the plain
+    peak to peak of all that was searched; ``partly_hidden``: 1 where the artefact covers so much of
+    the window that an absence can't be told. ``raw_uv``: the plain peak to peak of the response,
+    ``amplitude_uv`` without the noise's share (0: nothing beside it). ``onset_sample`` (a fraction
+    counts), ``end_sample`` and ``silent_until`` in samples of the sweep; ``peak_uv``:
     largest deflection from the resting level; ``smooth_sd_uv``: noise SD behind the amplitude's
     low-pass.
     """
 
     found: float
     energy_ratio: float
+    noise_bursts_sd: float
     missable_uv: float
     searched_uv: float
     partly_hidden: float
@@ -59,8 +61,8 @@ class Reading(NamedTuple):
     silent_until: float
 
 
-(_FOUND, _RATIO, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _ONSET, _END, _AREA, _PHASES,
- _PEAK, _SD, _SILENT) = range(len(Reading._fields))  # fmt: skip
+(_FOUND, _RATIO, _BURSTS, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _ONSET, _END, _AREA,
+ _PHASES, _PEAK, _SD, _SILENT) = range(len(Reading._fields))  # fmt: skip
 _NOTHING, _CANDIDATE = float(Found.NOTHING), float(Found.CANDIDATE)
 _MASKED, _OUTSIDE = float(Found.MASKED), float(Found.OUTSIDE)
 
@@ -115,7 +117,10 @@ def _read(views, frame, spans, tkeo_k, taps, table):  # type: ignore[no-untyped-
             # half of everything after the stimulus, of which a response is the smaller part.
             band_sd = max(band_sd, noise.robust_sd(band[frame.search_start :], scratch))
         stop = min(n, window_stop + int(PEAK_AFTER_ONSET_MS * per_ms))
-        best, energy, limit, masked = detect.find_burst(band, start, stop - width, band_sd, frame)
+        best, energy, limit, masked, bursts = detect.find_burst(
+            band, start, stop - width, band_sd, frame
+        )
+        row[_BURSTS] = bursts
         row[_RATIO] = energy / limit if limit > 0.0 else 0.0
         hidden = frame.search_start - window_start
         # A sine of this RMS would just have been found; 2 sqrt(2) is its peak to peak.
@@ -132,9 +137,10 @@ def _read(views, frame, spans, tkeo_k, taps, table):  # type: ignore[no-untyped-
         smooth_sd = noise.resting_sd(smooth[frame.noise_start : frame.noise_stop], scratch)
         onset, end = _time(band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps)
         _size(row, views.cleaned[k], smooth, onset, end, smooth_sd, frame)
-        if row[_FOUND] == _CANDIDATE and onset > window_stop + per_ms:
-            row[_FOUND] = _OUTSIDE
-        elif row[_FOUND] == _CANDIDATE:
+        if onset > window_stop + per_ms:
+            # What lies within the noise's own peak to peak is no activity, whatever its energy.
+            row[_FOUND] = _OUTSIDE if row[_AMPLITUDE] > 0.0 else _NOTHING
+        else:
             row[_SILENT] = silence.silent_until(band, int(row[_END]), frame)
 
 
@@ -194,8 +200,7 @@ def _size(row, cleaned, smooth, onset, end, smooth_sd, frame):  # type: ignore[n
         value = abs(smooth[i] - level)
         largest = max(largest, value)
         area += value
-    # What lies within the noise's own peak to peak is no response, whatever its energy.
-    row[_FOUND] = _CANDIDATE if amplitude > 0.0 else _NOTHING
+    row[_FOUND] = _CANDIDATE
     row[_RAW] = noise.extent(cleaned[first:end])
     row[_AMPLITUDE] = amplitude
     row[_ONSET] = onset

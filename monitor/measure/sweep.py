@@ -9,12 +9,13 @@ from math import isnan
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from monitor.measure import artefact
 from monitor.measure.amplitude import combine
 from monitor.measure.clean import Cleaned, clean
-from monitor.measure.decide import is_response
-from monitor.measure.fault import FAULTS, faults_of
+from monitor.measure.decide import artefact_probability, is_response
+from monitor.measure.fault import CLIPPED, FAULTS, faults_of
 from monitor.measure.filters import band_and_smooth
 from monitor.measure.morphology import morphology_of
 from monitor.measure.network import ARTEFACT_TYPES, MORPHOLOGIES, NOVEL, Network, NetworkOutput
@@ -81,12 +82,13 @@ def measure_sweeps(
         return _measured(sweeps, plan, tuple(windows), stimulus_fraction, network, options)
     results = [_REJECTED[fault] for fault in faults]
     shown = sweeps.astype(np.float32)
-    good = [index for index, fault in enumerate(faults) if not fault]
+    good = [index for index, fault in enumerate(faults) if fault in ("", CLIPPED)]
     if good:
         theirs = tuple(windows[index] for index in good)
         measured = _measured(sweeps[good], plan, theirs, stimulus_fraction, network, options)
         for index, measurement in zip(good, measured[0], strict=True):
-            results[index] = measurement
+            clipped = faults[index] == CLIPPED
+            results[index] = _of_clipped(measurement) if clipped else measurement
         shown[good] = measured[1]
     return tuple(results), shown
 
@@ -99,7 +101,7 @@ def _measured(
     network: Network | None,
     options: MeasureOptions,
 ) -> tuple[tuple[Measurement, ...], Float32Array]:
-    """:func:`measure_sweeps` of sweeps without a fault."""
+    """:func:`measure_sweeps` of sweeps that can be measured."""
     cleaned = clean(sweeps_uv, plan, options.mains_hz)
     band, smooth = band_and_smooth(cleaned.sweeps_uv, plan)
     spans = window_spans(plan, windows)
@@ -118,6 +120,26 @@ def _measured(
 
 _REJECTED = {fault: Measurement(Status.REJECTED, reasons=(fault,)) for fault in FAULTS}
 
+
+def _of_clipped(measurement: Measurement) -> Measurement:
+    """What is left of a measurement whose sweep ran out of the converter's range for a while.
+
+    A response is there, and at least as large as it is seen to be; nothing bounds it above. Where
+    none was found the part that was cut off may have been it.
+    """
+    if measurement.status is not Status.RESPONSE:
+        return _REJECTED["saturated"]
+    return replace(
+        measurement,
+        reasons=(*measurement.reasons, "saturated"),
+        # The network was trained to see the whole of it.
+        amplitude_uv=max(measurement.amplitude_uv or 0.0, measurement.amplitude_network_uv or 0.0),
+        amplitude_upper_uv=None,
+        amplitude_uncertain=True,
+        artefact_probability=1.0,
+    )
+
+
 #: Artefacts that come over a sweep as a burst which energy can't tell from a response. A heart beat
 #: is small enough to leave silence believable, the others cover it.
 BURSTS = ("electrocautery", "electrode", "heart")
@@ -127,8 +149,6 @@ COVERING = ("electrocautery", "electrode")
 BURST_PROBABILITY = 0.5
 #: Under a burst the network's own word decides, so it has to be the likelier one.
 RESPONSE_PROBABILITY = 0.5
-#: A tail that reaches so many noise SD is one that a reader sees; noise alone spans 6 to 7.
-TAIL_SHOWS_SD = 8.0
 _BURST_COLUMNS = [ARTEFACT_TYPES.index(kind) for kind in BURSTS]
 
 
@@ -248,22 +268,30 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
     found = int(reading.found)
     answer = sight.answer
     response_probability = answer.response_probability if answer else None
-    artefact_probability = answer.artefact_probability if answer else None
-    if sight.tail != artefact.NO_TAIL and sight.tail_uv > TAIL_SHOWS_SD * sight.noise_uv:
-        # The network gets the sweep without it.
-        artefact_probability = 1.0
+    seen = sight.tail != artefact.NO_TAIL and sight.noise_uv > 0.0
+    artefacts = artefact_probability(
+        answer.artefact_probability if answer else None,
+        sight.tail_uv / sight.noise_uv if seen else None,
+    )
     ms = 1e3 / plan.fs_hz
     near = (reading.onset_sample - plan.search_start) * ms < OVERLAP_MS
     hopeless, doubtful = ((share * sight.tail_uv if near else 0.0) for share in OVERLAP[sight.tail])
-    undisturbed = plan.noise_source == "pre" and sight.tail == artefact.NO_TAIL
     # Of a sweep unlike all that it was trained on the network has no opinion.
     opinion = answer if answer and not answer.novel else None
     response = found == Found.CANDIDATE and is_response(
         reading.energy_ratio,
         opinion.response_probability if opinion else None,
-        undisturbed=undisturbed,
+        opinion.onset_from_last_ms if opinion else 0.0,
+        noise_known=plan.noise_source == "pre",
+        noise_bursts_sd=reading.noise_bursts_sd,
     )
-    drowned = response and reading.amplitude_uv < hopeless
+    # What lies within the noise's own peak to peak has no size, unless the network states one.
+    sized = opinion is not None and opinion.amplitude_log_sd is not None
+    response = response and (reading.amplitude_uv > 0.0 or sized)
+    # In a tail that was not explained the network might see the tail; past one that was taken off
+    # it sees more than can be read.
+    small = response and reading.amplitude_uv < hopeless
+    drowned = small and not (sized and sight.tail != artefact.UNEXPLAINED)
     masked = found == Found.MASKED or (
         bool(reading.partly_hidden) and not response and found != Found.OUTSIDE
     )
@@ -282,7 +310,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
             noise_uv=sight.noise_uv,
             noise_source=plan.noise_source,
             response_probability=response_probability,
-            artefact_probability=artefact_probability,
+            artefact_probability=artefacts,
         )
     if not response:
         # Activity that starts after the window is somebody's, but not this stimulus's answer.
@@ -302,7 +330,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
             noise_uv=sight.noise_uv,
             noise_source=plan.noise_source,
             response_probability=response_probability,
-            artefact_probability=artefact_probability,
+            artefact_probability=artefacts,
             amplitude_uncertain=overlapped,
         )
     overlapped = reading.amplitude_uv < doubtful
@@ -322,7 +350,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         reading.smooth_sd_uv,
         opinion.amplitude_uv if opinion else None,
         opinion.amplitude_log_sd if opinion else None,
-        burst=bool(burst),
+        burst=bool(burst) or small or reading.amplitude_uv == 0.0,
     )
     doubts = ["low_snr"] if snr is not None and snr < LOW_SNR else []
     if overlapped:
@@ -351,7 +379,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         noise_uv=sight.noise_uv,
         noise_source=plan.noise_source,
         response_probability=response_probability,
-        artefact_probability=artefact_probability,
+        artefact_probability=artefacts,
         onset_tkeo_ms=tkeo_ms,
         onset_network_ms=network_ms,
         amplitude_network_uv=answer.amplitude_uv if answer else None,
