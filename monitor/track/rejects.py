@@ -16,6 +16,11 @@ REJECTS_IN_A_ROW = 3
 COVERED_BY = ("saturated", "electrocautery", NOISE_HIDES)
 """Reasons of a doubtful measurement that electrocautery gives, the network's own word for it among
 them."""
+OFF = {
+    "flat_line": "flat line",
+    "stimulus_artefact_missing": "this channel alone no longer shows the stimulus artefact",
+}
+"""Reasons that tell of an electrode that is off, in words."""
 CAUTERY_SHARE = 0.5
 CAUTERY_CHANNELS = 2
 """Covered so on this share of the channels at once, and on this many: no electrode does that."""
@@ -55,10 +60,10 @@ class Rejects:
         for i in sorted(troubled):
             channel, measurement = self._channels[i], measurements[i]
             limit = i in saturated and not cautery
-            flat = _is(measurement, "flat_line")
+            off = next((told for why, told in OFF.items() if _is(measurement, why)), "")
             changed += [
                 self._while_true(AlarmKind.SATURATED, limit, epoch, "saturated", channel),
-                self._while_true(AlarmKind.LEAD_OFF, flat, epoch, "flat line", channel),
+                self._while_true(AlarmKind.LEAD_OFF, bool(off), epoch, off, channel),
                 self._not_measurable(i, measurement, epoch),
             ]
         bad = len(doubtful) == len(measurements) and all(
