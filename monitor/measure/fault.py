@@ -68,8 +68,7 @@ def _fault(x, frame):  # type: ignore[no-untyped-def]
         same = 0
         for value in before:
             same += 1 if value == low else 0
-        if same == before.size or 2 * same < before.size:
-            return _FLAT
+        return _FLAT if same == before.size or 2 * same < before.size else _NONE
     at_low = at_high = 0
     for value in rest:
         at_low += 1 if value == low else 0
