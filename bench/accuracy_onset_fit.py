@@ -97,7 +97,7 @@ def sweeps_to_fit(blocks: int, split: str) -> Iterator[tuple[FloatArray, float]]
         if not rows:
             continue
         band, smooth = band_and_smooth(clean(block.sweeps_uv[rows], plan).sweeps_uv, plan)
-        window_start, window_stop = window_spans(plan, [any_window(setup.last_pulse_ms)])[0]
+        window_start, window_stop = window_spans(plan, (any_window(setup.last_pulse_ms),))[0]
         width = detect.energy_width(setup.fs_hz)
         per_ms = setup.fs_hz / 1e3
         start = max(frame.search_start, int(window_start))

@@ -75,7 +75,7 @@ def cases_of(number: int, network: Network) -> list[Case]:
     rows = [row for row in range(BLOCK_SWEEPS) if truth.response[row] and not faults[row]]
     if not rows:
         return []
-    windows = [any_window(setup.last_pulse_ms)] * len(rows)
+    windows = (any_window(setup.last_pulse_ms),) * len(rows)
     fraction = setup.stimulus_fraction
     measured, _ = measure_sweeps(block.sweeps_uv[rows], plan, windows, fraction, network)
     cleaned = clean(block.sweeps_uv[rows], plan).sweeps_uv

@@ -147,7 +147,7 @@ def block(seed: int, number: int, kind: str, network: Network | None) -> Amplitu
 
     def measured(rows: FloatArray, with_plan: SweepPlan, mains_hz: float | None) -> FloatArray:
         uv = (rows * noise_uv[:, None])[calm]
-        windows = [any_window(setup.last_pulse_ms)] * len(uv)
+        windows = (any_window(setup.last_pulse_ms),) * len(uv)
         options = MeasureOptions(mains_hz=mains_hz)
         found = measure_sweeps(uv, with_plan, windows, setup.stimulus_fraction, network, options)[0]
         return np.array(
