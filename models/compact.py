@@ -58,6 +58,8 @@ HEADS = {
     "morphology": MORPHOLOGIES,
 }
 EXTREMES = 4
+#: All that the dense layer sees: views of the features, extremes, the onset's place and spread.
+SEEN = VIEWS * BODY + EXTREMES + 2
 #: Where the compression of a channel turns from linear to flat, in units of the scale.
 KNEE, KNEE_WHOLE = 2.0, 10.0
 
@@ -80,8 +82,8 @@ class Answers(NamedTuple):
     """Answers as they are exported, (batch,) unless said otherwise.
 
     ``artefact_types`` (batch, 7) and ``morphology`` (batch, 3) are probabilities; ``novelty``
-    is the embedding's Mahalanobis distance from those of the validation split, 1 at the 99.5th
-    percentile; ``embedding`` is (batch, 128), ``saliency`` (batch, 500).
+    is the Mahalanobis distance of what the dense layer sees from the validation split, 1 at the
+    99.5th percentile; ``embedding`` is (batch, 128), ``saliency`` (batch, 500).
     """
 
     amplitude_uv: Tensor
@@ -113,11 +115,15 @@ class Place(NamedTuple):
 
 
 class Body(NamedTuple):
-    """What the heads read. ``views`` (batch, 2, 63): weights of the steps at the onset, inside."""
+    """What the heads read. ``views`` (batch, 2, 63): weights of the steps at the onset, inside.
+
+    ``seen`` (batch, 198): what the dense layer is given.
+    """
 
     features: Tensor
     place: Place
     views: Tensor
+    seen: Tensor
     hidden: Tensor
     start: Tensor
     scale: Tensor
@@ -137,7 +143,7 @@ class CompactNet(nn.Module):
         self.down = _convolution(STEM, BODY, 5, stride=2)
         self.body = nn.ModuleList(_convolution(BODY, BODY, 3, dilation=d) for d in DILATIONS)
         self.maps = nn.Conv1d(BODY, 2 * FOLD, 1)
-        self.dense = nn.Linear(VIEWS * BODY + EXTREMES + 2, EMBEDDING)
+        self.dense = nn.Linear(SEEN, EMBEDDING)
         self.dropout = nn.Dropout(0.1)
         self.heads = nn.Linear(EMBEDDING, sum(HEADS.values()))
         self.register_buffer("smoothing", torch.from_numpy(_smoothing()), persistent=False)
@@ -147,6 +153,7 @@ class CompactNet(nn.Module):
             ("bin_ms", bin_ms.reshape(1, -1)),
             ("until", np.triu(np.ones((STEPS, STEPS)))),
             ("earlier_fold", np.tril(np.ones((FOLD, FOLD)), -1)),
+            ("both_ways", np.array([[[1.0], [-1.0]]])),
         ):
             tensor = torch.from_numpy(values.astype(np.float32))
             self.register_buffer(name, tensor, persistent=False)
@@ -154,8 +161,8 @@ class CompactNet(nn.Module):
         #: Set on the validation split: stated over trained spread, see ``models.calibrate``.
         self.register_buffer("onset_sd_scale", torch.ones(()))
         self.register_buffer("amplitude_sd_scale", torch.ones(()))
-        self.register_buffer("usual", torch.zeros(EMBEDDING))
-        self.register_buffer("whitening", torch.eye(EMBEDDING))
+        self.register_buffer("usual", torch.zeros(SEEN))
+        self.register_buffer("whitening", torch.eye(SEEN))
 
     def channels(self, sweep: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Bring sweeps to their own scale.
@@ -167,19 +174,18 @@ class CompactNet(nn.Module):
             (batch, 4, 500): the sweep less its local mean, compressed; the same over its largest
             value; the whole sweep less its mean, compressed; and, the same everywhere, how far the
             largest value stands out (so that each place knows what noise it is in). Then the sweep
-            less its mean, (batch, 500), the largest value less its local mean and the scale,
-            (batch, 1) each.
+            less its mean, (batch, 1, 500), the largest value less its local mean and the scale,
+            (batch, 1, 1) each.
         """
-        x = sweep.reshape(-1, NETWORK_SAMPLES)
-        binned = x.reshape(-1, NETWORK_SAMPLES // LEVEL_SAMPLES, LEVEL_SAMPLES).mean(dim=2)
-        local = x - binned @ self.smoothing
-        whole = x - binned.mean(dim=1, keepdim=True)
+        binned = sweep.reshape(-1, 1, NETWORK_SAMPLES // LEVEL_SAMPLES, LEVEL_SAMPLES).mean(dim=3)
+        local = sweep - binned @ self.smoothing
+        whole = sweep - binned.mean(dim=2, keepdim=True)
         size = local.abs()
-        scale = size.sqrt().mean(dim=1, keepdim=True).square() + FLOOR
-        largest = size.amax(dim=1, keepdim=True) + FLOOR
+        scale = size.sqrt().mean(dim=2, keepdim=True).square() + FLOOR
+        largest = size.amax(dim=2, keepdim=True) + FLOOR
         above = whole.abs() + KNEE_WHOLE * scale
-        stands_out = (0.3 * torch.log(largest / scale) - 0.7).expand(-1, NETWORK_SAMPLES)
-        stacked = torch.stack(
+        stands_out = (0.3 * torch.log(largest / scale) - 0.7).expand(-1, 1, NETWORK_SAMPLES)
+        stacked = torch.cat(
             [local / (size + KNEE * scale), local / largest, whole / above, stands_out], dim=1
         )
         return stacked, whole, largest, scale
@@ -208,20 +214,21 @@ class CompactNet(nn.Module):
         begun, ended = place.step_begun.detach().split(1, dim=1)
         inside = begun * (1.0 - ended)
         views = torch.cat([at, inside / (inside.sum(dim=2, keepdim=True) + FLOOR)], dim=1)
-        highest = self.pool(whole[:, None])
-        lowest = -self.pool(-whole[:, None])
-        level = (at * (highest + lowest)).sum(dim=2, keepdim=True) * 0.5
-        span = ((highest - level) * inside).amax(dim=2) - ((lowest - level) * inside).amin(dim=2)
-        extent = highest.amax(dim=2) - lowest.amin(dim=2)
-        extremes = torch.cat([largest, extent, level.abs()[:, :, 0], span], dim=1)
-        extremes = torch.log(extremes / scale + 1.0)
+        # How far up, and how far down, each step reaches.
+        reach = self.pool(torch.cat([whole, -whole], dim=1))
+        up, down = reach.split(1, dim=1)
+        level = (at * (up - down)).sum(dim=2, keepdim=True) * 0.5
+        span = ((reach - level * self.both_ways) * inside).amax(dim=2).sum(dim=1, keepdim=True)
+        extent = reach.amax(dim=2).sum(dim=1, keepdim=True)
+        extremes = torch.cat([largest[:, 0], extent, level[:, 0].abs(), span], dim=1)
+        extremes = torch.log(extremes / scale[:, 0] + 1.0)
         times = torch.cat(
             [0.01 * place.median_ms[:, :1], torch.log(place.spread_ms[:, :1] + 0.05)], dim=1
         )
         looked_at = (views @ x.transpose(1, 2)).flatten(1)
         seen = torch.cat([x.mean(dim=2), x.amax(dim=2), looked_at, extremes, times.detach()], dim=1)
         hidden = torch.relu(self.dense(seen))
-        return Body(x, place, views, hidden, extremes[:, -1], scale[:, 0]), logits
+        return Body(x, place, views, seen, hidden, extremes[:, -1], scale[:, 0, 0]), logits
 
     def place(self, logits: Tensor) -> Place:
         """Read the heat maps, (batch, 2, 504)."""
@@ -277,7 +284,7 @@ class CompactNet(nn.Module):
             artefact_types=torch.sigmoid(out["artefact_types"]),
             severity=(torch.exp(out["severity"][:, 0]) - 1.0).clamp(min=0.0),
             morphology=torch.softmax(out["morphology"], dim=1),
-            novelty=((body.hidden - self.usual) @ self.whitening).square().sum(dim=1).sqrt(),
+            novelty=((body.seen - self.usual) @ self.whitening).square().sum(dim=1).sqrt(),
             embedding=body.hidden,
             saliency=self.saliency(body),
         )
