@@ -66,6 +66,10 @@ class Scenario:
     outliers: float = 0.01
     weak_trials: float = 0.0025
     rejects: float = 0.03
+    spread: float = 0.0
+    """SD, in logs, of a muscle's variability about the published one."""
+    own_steps: float = 0.0
+    """SD, in logs, of one lasting step of every muscle's own that is no injury, and of a drift."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +88,8 @@ class Case:
     loss_start: tuple[int, ...]
     loss_fraction: tuple[float, ...]
     focal: bool
+    true_share: FloatArray | None = None
+    """(trials, muscles) of the first ten trials' true amplitude; None of cases from outside."""
 
     def lost(self) -> list[int]:
         """Indices of the muscles that lose their response or part of it."""
@@ -104,8 +110,12 @@ def _one(scenario: Scenario, number: int, rng: np.random.Generator) -> Case:
     step_s = scenario.hours * 3600.0 / t
     time_s = 60.0 + step_s * (np.arange(t) + rng.uniform(-0.2, 0.2, t))
     sigma = np.array([np.sqrt(np.log1p(CV[kind] ** 2)) for kind in kinds])
+    if scenario.spread:
+        sigma = sigma * np.exp(rng.normal(0.0, scenario.spread, m))
     log_uv = np.log([MEDIAN_UV[kind] for kind in kinds]) + rng.normal(0.0, 0.4, m)
     gradual = scenario.fade * rng.uniform(0.8, 1.2) * _fade(kinds, time_s / time_s[-1])
+    if scenario.own_steps:
+        gradual = gradual + _own_steps(scenario.own_steps, t, m, rng)
     noise_scale = np.ones(t)
     if scenario.block:
         depth, noise_scale = _block(t, sigma, rng)
@@ -119,12 +129,14 @@ def _one(scenario: Scenario, number: int, rng: np.random.Generator) -> Case:
     y = log_uv + gradual + noise * sigma * noise_scale[:, None]
     y += _outliers(scenario, t, m, rng)
     amplitude_uv = np.exp(y)
+    true_share = np.exp(gradual - gradual[:10].mean(axis=0))
     starts, fractions = [-1] * m, [0.0] * m
     if scenario.loss is not None:
         start = int(rng.integers(25, max(26, min(t - 15, 65))))
         remaining = _remaining(scenario.loss, start, time_s)
         for i in _who(scenario.loss, muscles, rng):
             amplitude_uv[:, i] *= remaining
+            true_share[:, i] *= remaining
             starts[i], fractions[i] = start + 1, scenario.loss.fraction
     rejected = rng.random((t, m)) < scenario.rejects
     status = tuple(
@@ -147,6 +159,7 @@ def _one(scenario: Scenario, number: int, rng: np.random.Generator) -> Case:
         loss_start=tuple(starts),
         loss_fraction=tuple(fractions),
         focal=scenario.loss is not None and scenario.loss.who == "focal",
+        true_share=true_share,
     )
 
 
@@ -155,6 +168,13 @@ def _fade(kinds: list[str], share: FloatArray) -> FloatArray:
     hours = FADE_HOURS[0] + share * (FADE_HOURS[-1] - FADE_HOURS[0])
     curves = [np.log(np.interp(hours, FADE_HOURS, FADE[kind] / FADE[kind][0])) for kind in kinds]
     return np.column_stack(curves)
+
+
+def _own_steps(sd: float, t: int, m: int, rng: np.random.Generator) -> FloatArray:
+    """(trials, muscles) log of what muscles do on their own: a walk, and a step after trial 12."""
+    walk = np.cumsum(rng.normal(0.0, 0.75 * sd / np.sqrt(t), (t, m)), axis=0)
+    after = np.arange(t)[:, None] >= rng.integers(12, max(13, t - 5), m)
+    return walk + np.where(after, rng.normal(0.0, sd, m), 0.0)
 
 
 def _block(t: int, sigma: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:

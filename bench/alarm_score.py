@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bench.alarm_cases import Case
 from bench.alarm_rules import Alarm, Rule, percent_of_baseline
 
@@ -45,6 +47,28 @@ def false_percent(scored: Sequence[Scored]) -> float:
     return _percent([bool(one.high) for one in scored])
 
 
+def untrue_percent(scored: Sequence[Scored], percent: float = 50.0) -> float:
+    """Percent of simulated cases with a confirmed alarm on a muscle truly above ``percent``.
+
+    Judged where it became high: what an alarm says of a muscle that was below is no falsehood.
+    """
+    untrue = []
+    for one in scored:
+        share = one.case.true_share
+        if share is None:
+            continue
+        row = {trial: t for t, trial in enumerate(one.case.trials)}
+        column = {muscle: m for m, muscle in enumerate(one.case.muscles)}
+        was: dict[str, str] = {}
+        wrong = False
+        for alarm in one.alarms:
+            if alarm.priority == "high" and was.get(alarm.muscle) != "high":
+                wrong |= bool(100.0 * share[row[alarm.trial], column[alarm.muscle]] > percent)
+            was[alarm.muscle] = alarm.priority
+        untrue.append(wrong)
+    return _percent(untrue)
+
+
 def found_percent(scored: Sequence[Scored], within: int) -> float:
     """Percent of losses, muscle by muscle, confirmed within so many stimuli."""
     after = [one.confirmed_after(m) for one in scored for m in one.case.lost()]
@@ -60,6 +84,27 @@ def median_trials(scored: Sequence[Scored]) -> float:
         for n in [one.confirmed_after(m)]
     )
     return after[len(after) // 2] if after else math.nan
+
+
+def median_since_below(scored: Sequence[Scored], percent: float = 50.0) -> float:
+    """As :func:`median_trials`, counted from the first trial truly at or below ``percent``.
+
+    A slow loss can't be confirmed rightly before; one that is confirmed sooner counts as 0.
+    """
+    after = []
+    for one in scored:
+        share = one.case.true_share
+        if share is None:
+            continue
+        for m in one.case.lost():
+            below = np.flatnonzero(100.0 * share[:, m] <= percent)
+            n = one.confirmed_after(m)
+            if n is None or below.size == 0:
+                after.append(math.inf)
+            else:
+                first = one.case.trials[int(below[0])]
+                after.append(max(float(one.case.loss_start[m] + n - first), 0.0))
+    return sorted(after)[len(after) // 2] if after else math.nan
 
 
 def focal_percent(scored: Sequence[Scored]) -> float:

@@ -11,7 +11,12 @@ from dataclasses import replace
 from monitor.acquire.acquisition import Acquisition
 from monitor.config import CaseConfig
 from monitor.inputs import Input, Resume
-from monitor.measure.alignment import Alignment, AlignmentWatch, set_aside
+from monitor.measure.alignment import (
+    Alignment,
+    AlignmentWatch,
+    set_aside,
+    set_detached_aside,
+)
 from monitor.measure.epoch import EpochMeasurer
 from monitor.measure.network import Network
 from monitor.track.tracker import Tracker
@@ -76,6 +81,8 @@ class Pipeline:
         alignment = self.alignment.look(released, answered=answered)
         if alignment in (Alignment.MISALIGNED, Alignment.NOT_DELIVERED):
             measurements = tuple(set_aside(m, alignment) for m in measurements)
+        elif self.alignment.detached:
+            measurements = set_detached_aside(measurements, self.alignment.detached)
         yield from self.tracker.trial(released, measurements, sweeps_uv)
         yield from self.tracker.notices(self.alignment.take_notices())
         realigned = self.alignment.take_realigned()

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
+import numpy as np
 
 from monitor import wire
 from monitor.engine.feed import Ask
@@ -21,6 +22,7 @@ from monitor.link import (
     AddAnnotation,
     Beat,
     PauseAudioSignal,
+    ReadExplanation,
     ReadWaveform,
     Reply,
     ReportReceivers,
@@ -51,12 +53,17 @@ CASE: wire.Body = {
 }
 
 
+#: Where the window of the explaining network starts, from the first pulse.
+EXPLAINED_FROM_MS = 12.0
+
+
 class ScriptedEngine:
     """Plays trials when the test says so; beats and answers operators by itself.
 
     ``mute``: the link stays open and no beat comes, as when the data path hangs.
     ``acknowledged`` is what operators have acknowledged, by whom; ``receivers`` what the gateway
-    reported of its receivers, ``baselines`` which new ones were asked for.
+    reported of its receivers, ``baselines`` which new ones were asked for, ``explained`` which
+    trials were asked about.
     """
 
     def __init__(self, socket_path: Path, folder: Path) -> None:
@@ -67,6 +74,7 @@ class ScriptedEngine:
         self.acknowledged: list[tuple[int, str]] = []
         self.receivers: list[ReportReceivers] = []
         self.baselines: list[SetNewBaseline] = []
+        self.explained: list[int] = []
         self.last_seq = 0
         database.create(folder, {"case": wire.encode(CASE).decode()})
         self._server = LinkServer(socket_path, CASE, folder)
@@ -154,12 +162,46 @@ class ScriptedEngine:
                 event = self.case.pause_audio(seconds)
             case ReadWaveform(trial=trial):
                 return self._waveform(ask.id, trial)
+            case ReadExplanation(trial=trial):
+                self.explained.append(trial)
+                return self._explanation(ask.id, trial)
             case _:
                 return Reply(ask.id, 409, "not in the script")
         body = self._publish(event)
         now = wire.utc_text(datetime.now(UTC))
         envelope = wire.Envelope(self.last_seq, now, wire.event_type(event), msgspec.Raw(body))
         return Reply(ask.id, body=msgspec.Raw(msgspec.json.encode([envelope])))
+
+    def _explanation(self, request_id: int, trial: int) -> Reply:
+        """What spoke for a response lies in the 12 ms after its onset."""
+        ms = EXPLAINED_FROM_MS + np.arange(500) / 5.0
+        channels = []
+        for row in self.case.trials[trial - 1].channels:
+            onset_ms = row.measurement.onset_ms
+            onset = 30.0 if onset_ms is None else onset_ms
+            strength = 0.1 if onset_ms is None else 3.0
+            channels.append(
+                {
+                    "channel": row.channel,
+                    "muscle": row.muscle,
+                    "side": row.side,
+                    "fault": "",
+                    "response_probability": 0.03 if onset_ms is None else 0.998,
+                    "onset_ms": onset,
+                    "onset_sd_ms": 1.2,
+                    "novelty": 0.5,
+                    "saliency": strength * ((ms >= onset) & (ms < onset + 12.0)),
+                    "embedding": None,
+                }
+            )
+        body = {
+            "trial": trial,
+            "network": {"name": "scripted", "version": "1", "sha256": "5c" * 32},
+            "fs_hz": 5000.0,
+            "window_start_ms": EXPLAINED_FROM_MS,
+            "channels": channels,
+        }
+        return Reply(request_id, body=msgspec.Raw(wire.encode(body)))
 
     def _waveform(self, request_id: int, trial: int) -> Reply:
         sweeps_uv = self.case.trials[trial - 1].sweeps_uv

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.acquire.clock import PERSIST_MS, Clock, Segment, Where
+from monitor.acquire.clock import PERSIST_MS, Clock
 from monitor.acquire.ring import Ring
+from monitor.acquire.segments import Segment, Where
 from monitor.types import FloatArray
 
 FS_HZ = 5000.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,16 @@ from bench.alarm_cases import (
     simulate,
 )
 from bench.alarm_rules import Alarm, Ewma, InARow, Ours, percent_of_baseline
-from bench.alarm_score import Scored, false_percent, first_shown_percent, found_percent, score
+from bench.alarm_score import (
+    Scored,
+    false_percent,
+    first_shown_percent,
+    found_percent,
+    median_since_below,
+    median_trials,
+    score,
+    untrue_percent,
+)
 from monitor.types import MonitorError
 
 STABLE = Scenario("stable")
@@ -76,6 +86,21 @@ def test_a_loss_is_what_it_says() -> None:
         after = case.amplitude_uv[case.loss_start[m] - 1 :, m]
         assert np.median(after) < 0.25 * np.median(before)
         assert case.focal
+
+
+def test_muscles_may_vary_and_step_as_no_table_says() -> None:
+    plain = replace(STABLE, outliers=0.0, weak_trials=0.0, fade=0.0, trials=300)
+    sds = [
+        np.log(case.amplitude_uv[:, :2]).std(axis=0)
+        for case in simulate(replace(plain, spread=0.25), 30, DESIGN)
+    ]
+    assert np.log(sds).std() == pytest.approx(0.25, abs=0.08)
+    [case] = simulate(replace(plain, own_steps=0.2), 1, DESIGN)
+    assert case.true_share is not None
+    assert np.ptp(np.log(case.true_share), axis=0).min() > 0.05
+    [still] = simulate(plain, 1, DESIGN)
+    assert still.true_share is not None
+    np.testing.assert_allclose(still.true_share, 1.0)
 
 
 def test_files_of_cases_and_alarms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,6 +198,9 @@ def test_scores() -> None:
     assert scored(start, "low", "unconfirmed").confirmed_after(m) is None
     assert found_percent([scored(start + 2), scored(start + 3)], 3) == 50.0
     assert false_percent([scored(1), scored(1, "medium")]) == 50.0
+    assert untrue_percent([scored(start), scored(1)]) == 50.0, "lost by then, whole before"
+    assert median_since_below([scored(start + 2)]) == median_trials([scored(start + 2)]) == 3.0
+    assert median_since_below([scored(1)]) == math.inf, "never confirmed since"
 
 
 def test_a_loss_that_nobody_repeats_becomes_high_by_time_alone() -> None:

@@ -65,6 +65,24 @@ SWEEP_HEIGHT = """window.sweepHeight = (channel) => {
   return Math.max(0, foot - top) / height;
 }"""
 
+# Share of the columns from `from` to `to` ms whose foot has the colour of saliency (INK.saliency).
+HEAT = """window.heat = (channel, from, to) => {
+  const canvas = document.querySelector(`[data-channel=${channel}] canvas`);
+  const over = document.querySelector(`[data-channel=${channel}] .u-over`);
+  const scale = canvas.width / canvas.clientWidth;
+  const box = over.getBoundingClientRect(), at = canvas.getBoundingClientRect();
+  const y = Math.floor((box.bottom - at.top - 2) * scale);
+  const ctx = canvas.getContext("2d");
+  let hot = 0, all = 0;
+  for (let ms = from; ms < to; ms += 0.5) {
+    const x = (box.left - at.left + box.width * (ms + 8) / 108) * scale;
+    const [r, g, b, a] = ctx.getImageData(Math.floor(x), y, 1, 1).data;
+    all += 1;
+    if (a > 150 && b > 180 && b > r + 60 && r > g) hot += 1;
+  }
+  return hot / all;
+}"""
+
 COUNT_TONES = """() => {
   window.tones = 0;
   const made = AudioContext.prototype.createOscillator;
@@ -110,6 +128,7 @@ def page(browser: Browser, gateway: GatewayProcess) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.add_init_script(SWEEP_HEIGHT)
+    page.add_init_script(HEAT)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(gateway.url)
@@ -225,6 +244,70 @@ def test_a_new_baseline_takes_role_reason_and_over_an_alarm_an_override(
     expect(dialog.locator(".history")).to_contain_text("patient repositioned")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+
+
+def test_an_alarm_explains_itself_at_first_sight_and_to_who_opens_it(
+    page: Page, engine: ScriptedEngine
+) -> None:
+    engine.play(LOST[1])
+    alarm = page.locator("[data-alarm='1']")
+    expect(alarm).to_contain_text("2 of 2 trials · baseline 410 µV from 10 responses")
+    expect(alarm.locator(".noted")).to_contain_text("noted Bolus propofol (3 min before)")
+    evidence = alarm.locator("dl")
+    expect(evidence).to_be_hidden()
+    alarm.get_by_text("evidence").click()
+    expect(evidence).to_be_visible()
+    rows = [text.split("\n") for text in evidence.locator("div").all_inner_texts()]
+    told = {name.strip(): value.strip() for name, value in rows}
+    assert told["Rule"] == "two comparable trials in a row at 50 % of baseline or less"
+    assert told["Threshold"] == "50 % of baseline or less; over at 60 %"
+    assert (told["n of k"], told["Trials beyond"]) == ("2 of 2", f"2: {LOST[0]}, {LOST[1]}")
+    assert told["Estimate"] == "27 % (19–36, 95 %)"
+    assert (told["Scope"], told["Baseline"]) == ("the others are intact", "no. 5, 410 µV")
+    assert told["Model"] == "scripted 1 5c5c"
+
+
+def test_what_spoke_for_a_response_lies_under_the_sweep_where_it_is_asked_for(
+    page: Page, engine: ScriptedEngine
+) -> None:
+    engine.play(LOST[3])
+    cell = page.locator("[data-channel=LTA]")
+    expect(cell.locator(".percent")).to_be_visible()
+    expect(page.locator(".legend")).to_have_count(0)
+    page.wait_for_timeout(500)
+    assert engine.explained == [], "nobody asked"
+
+    page.click("[data-channel=LTA] .explain")
+    page.click("[data-channel=LAH] .explain")
+    expect(cell.locator(".legend")).to_contain_text("speaks for a response P 0.99")
+    expect(cell.locator(".sd")).to_contain_text("onset ± 1.2 ms")
+    expect(page.locator("[data-channel=LAH] .legend")).to_contain_text("P 0.03")
+    expect(page.locator("[data-channel=LAH] .sd")).to_have_count(0)
+    expect(page.locator("[data-channel=RTA] .legend")).to_have_count(0)
+    # The plot spans -8 to 100 ms, the answer's 12 ms begin at 33: nothing before, much there.
+    page.wait_for_function("heat('LTA', 34, 44) > 0.9 && heat('LTA', 14, 30) < 0.1")
+    page.wait_for_function("heat('LAH', 31, 41) < 0.1")
+
+    engine.play(1)
+    expect(page.locator(".topbar")).to_contain_text(re.compile(rf"trial\s*{LOST[4]}"))
+    expect(cell.locator(".legend")).to_contain_text("P 0.99")
+    assert engine.explained == [LOST[3], LOST[4]], "once a trial, for all muscles"
+    page.click("[data-channel=LTA] .explain")
+    page.click("[data-channel=LAH] .explain")
+    expect(page.locator(".legend")).to_have_count(0)
+    page.wait_for_function("heat('LTA', 34, 44) < 0.1")
+    engine.play(1)
+    page.wait_for_timeout(500)
+    assert len(engine.explained) == 2
+
+
+def test_an_explanation_that_can_t_be_had_says_why(page: Page, engine: ScriptedEngine) -> None:
+    engine.play(3)
+    engine.refusing = True
+    page.click("[data-channel=LTA] .explain")
+    expect(page.locator("[data-channel=LTA] .legend")).to_contain_text(
+        "not explained: not possible now"
+    )
 
 
 def test_a_second_touch_does_not_acknowledge_the_alarm_that_took_its_place(

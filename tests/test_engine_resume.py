@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from monitor.engine.case import run_case
+from monitor.engine.explaining import Explaining
 from monitor.engine.feed import Ask, Unwatched
+from monitor.engine.kept import KeptEpochs
 from monitor.engine.resume import (
     NEW_CASE,
     Resumed,
@@ -22,8 +24,8 @@ from monitor.engine.resume import (
 from monitor.inputs import Acknowledge, SetBaseline
 from monitor.journal import database
 from monitor.journal.database import SEQ_BLOCK, EventRow, JournalReader
-from monitor.journal.epochs import read_epoch
-from monitor.link import ReadWaveform, Reply
+from monitor.journal.epochs import EpochsWriter, read_epoch
+from monitor.link import ReadExplanation, ReadWaveform, Reply
 from monitor.track.alarms import CommandRefused
 from monitor.types import (
     AlarmCondition,
@@ -36,7 +38,7 @@ from monitor.types import (
     Priority,
     Tick,
 )
-from tests.running import CASE_ID, new_journal
+from tests.running import CASE_ID, new_journal, wait_until
 from tests.scripted_core import ScriptedPipeline, ScriptedSource, chunk, loss_and_recovery
 
 LOST = loss_and_recovery()[: 3 * 13]
@@ -341,6 +343,22 @@ def test_a_waveform_of_the_earlier_run_can_be_read_again(tmp_path: Path) -> None
     )
     assert [reply.status for reply in replies] == [200]
     assert json.loads(bytes(replies[0].body))["samples_uv"][0][0] == 7.0
+
+
+def test_a_trial_of_the_earlier_run_can_be_explained(tmp_path: Path) -> None:
+    folder = crashed(tmp_path)
+    replies: list[Reply] = []
+    wanted = ReadExplanation(7)
+    with (
+        EpochsWriter(folder) as epochs,
+        Explaining(
+            ScriptedPipeline(), KeptEpochs(folder, epochs, read(folder).epochs)
+        ) as explaining,
+    ):
+        explaining.take(Ask(1, wanted, replies.append), wanted)
+        wait_until(lambda: bool(replies), "the explanation")
+    assert replies[0].status == 200
+    assert json.loads(bytes(replies[0].body))["trial"] == 7
 
 
 def test_waveforms_of_the_earlier_run_are_known(tmp_path: Path) -> None:

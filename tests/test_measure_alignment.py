@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from monitor.measure.alignment import (
+    DETACHED,
     LEARNED_FROM,
     UNVERIFIED_AFTER,
     Alignment,
     AlignmentWatch,
     find_artefacts,
     set_aside,
+    set_detached_aside,
 )
 from monitor.types import AlarmKind, Epoch, Measurement, Status, Stimulus
 
@@ -273,3 +275,42 @@ def test_it_may_move_again_and_the_corrections_add_up() -> None:
         assert watch.look(epoch(seed, artefact_ms=-5.0), answered=True) is Alignment.MISALIGNED
     assert watch.take_realigned() is not None
     assert "every marker is corrected by +7.0 ms" in watch.take_notices()[-1].message
+
+
+def without(*channels: int, share: float = 0.0, others: float = 1.0) -> Epoch:
+    """A trial whose artefact is left on some channels at a share of its size."""
+    whole = epoch(20, artefact_uv=3000.0 * others, response_uv=0.0)
+    bare = epoch(20, artefact_uv=3000.0 * share, response_uv=0.0)
+    samples_uv = whole.samples_uv.copy()
+    samples_uv[list(channels)] = bare.samples_uv[list(channels)]
+    return replace(whole, samples_uv=samples_uv)
+
+
+@pytest.mark.parametrize(
+    ("trial", "detached"),
+    [
+        (without(), set()),
+        (without(1), {1}),
+        (without(0, 2), {0, 2}),
+        (without(1, share=0.15), {1}),
+        (without(1, share=0.3), set()),
+        # weaker on all of them: a weaker stimulus
+        (without(1, share=0.1, others=0.4), set()),
+        (without(1, share=0.1, others=0.6), {1}),
+    ],
+)
+def test_a_channel_that_alone_has_lost_its_artefact(trial: Epoch, detached: set[int]) -> None:
+    watch = learned()
+    assert watch.look(trial, answered=False) is Alignment.ALIGNED
+    assert watch.detached == detached
+    watch.look(epoch(21), answered=True)
+    assert watch.detached == set()
+
+
+def test_only_a_missing_response_is_set_aside_for_it() -> None:
+    silent = Measurement(Status.NO_RESPONSE, amplitude_uv=0.0, noise_uv=2.0)
+    heard = Measurement(Status.RESPONSE, amplitude_uv=300.0)
+    first, *others = set_detached_aside((silent, heard, silent), frozenset({0, 1}))
+    assert (first.status, first.reasons) == (Status.REJECTED, (DETACHED,))
+    assert (first.amplitude_uv, first.noise_uv) == (None, 2.0)
+    assert others == [heard, silent]

@@ -20,6 +20,7 @@ from monitor.config import from_mapping
 from monitor.engine.opening import network_of
 from monitor.engine.resume import Resumed
 from monitor.engine.selfwatch import GATEWAY_LOST_S, SelfWatch
+from monitor.inputs import Input
 from monitor.link import ReportReceivers
 from monitor.load_network import WEIGHT_FOLDERS, load_network
 from monitor.measure.network import ModelFault
@@ -34,7 +35,6 @@ from monitor.types import (
     Event,
     Float32Array,
     FloatArray,
-    Input,
     Marker,
     Notice,
     Status,
@@ -170,6 +170,25 @@ def lead_off(case: Case) -> None:
     case.second(flat)
 
 
+def lead_that_hangs_loose(case: Case) -> None:
+    """Open: the amplifier's own noise and nothing else."""
+
+    def quiet(samples: Float32Array) -> None:
+        samples[:, 0] = np.random.default_rng(1).normal(0.0, 0.5, SECOND)
+
+    case.well()
+    case.second(quiet)
+
+
+def lead_that_picks_up_hum(case: Case) -> None:
+    def hum(samples: Float32Array) -> None:
+        noise_uv = np.random.default_rng(1).normal(0.0, 4.0, SECOND)
+        samples[:, 0] = 2000.0 * np.sin(2.0 * np.pi * 50.0 * np.arange(SECOND) / FS_HZ) + noise_uv
+
+    case.well()
+    case.second(hum)
+
+
 def saturated(case: Case) -> None:
     case.well()
     case.second(clipped(0, begin=AT + 100))
@@ -298,6 +317,8 @@ def escalation_exhausted(case: Case) -> None:
 TECHNICAL = [k for k, entry in ALARM_TABLE.items() if entry.alarm_class is AlarmClass.TECHNICAL]
 FAULTS: list[tuple[AlarmKind, Callable[..., None]]] = [
     *((kind, globals()[kind.value]) for kind in TECHNICAL),
+    (K.LEAD_OFF, lead_that_hangs_loose),
+    (K.LEAD_OFF, lead_that_picks_up_hum),
     (K.SATURATED, hum_over_everything),
     (K.NOT_MEASURABLE, noise_over_one_muscle),
     (K.ELECTROCAUTERY, noise_that_no_amplifier_limits),

@@ -49,7 +49,8 @@ def test_noise_many_times_the_baselines_that_could_hide_the_criterion(
 def test_it_is_rejected_and_what_was_measured_stays_with_it() -> None:
     heard = Measurement(Status.RESPONSE, amplitude_uv=400.0, noise_uv=900.0)
     given = (silent(900.0), heard, silent(NOISE_UV), silent(900.0))
-    set_aside = set_buried_aside(given, [BASELINE, BASELINE, BASELINE, None], TrackSection())
+    baselines = [BASELINE, BASELINE, BASELINE, None]
+    set_aside = set_buried_aside(given, baselines.__getitem__, TrackSection())
     assert set_aside[1:] == given[1:]
     first = set_aside[0]
     assert (first.status, first.reasons) == (Status.REJECTED, (NOISE_HIDES,))

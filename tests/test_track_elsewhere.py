@@ -17,7 +17,9 @@ from monitor.types import (
     Baseline,
     BaselineState,
     Event,
+    Measurement,
     Priority,
+    Status,
     Trial,
 )
 from tests.test_track_tiers import BAD, L_AH, R_AH, SILENT, Case, losses, response, technical
@@ -217,3 +219,17 @@ def test_whatever_the_stimuli_one_loss_a_muscle_and_setting_stands(seed: int) ->
         }
         assert exhausted <= set(lost)
     assert over
+
+
+@pytest.mark.parametrize("volts", [400.0, 450.0])
+def test_noise_over_a_stronger_stimulus_is_no_loss_either(volts: float) -> None:
+    quiet = response(100, noise_uv=4.0)
+    covered = Measurement(
+        Status.NO_RESPONSE, amplitude_uv=0.0, amplitude_upper_uv=4000.0, noise_uv=900.0
+    )
+    case = Case()
+    for _ in range(12):
+        case.trial(dict.fromkeys(range(4), quiet), volts=400.0)
+    events = [event for _ in range(3) for event in case.trial({L_AH: covered}, volts=volts)]
+    assert losses(events) == []
+    assert (AlarmKind.NOT_MEASURABLE, A) in technical(events)

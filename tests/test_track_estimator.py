@@ -7,8 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from monitor.track.estimator import OFFSETS, AmplitudeEstimator, Estimate, fade_depth
-from monitor.track.kernel import COLUMNS, normal_cdf
+from monitor.track.estimator import (
+    OFFSETS,
+    USUAL_MUSCLES,
+    AmplitudeEstimator,
+    Estimate,
+    fade_depth,
+    usual_variance,
+)
+from monitor.track.kernel import COLUMNS, normal_cdf, student_peak
 from monitor.types import Channel, Measurement, Status
 
 CHANNELS = (
@@ -122,6 +129,44 @@ def test_a_shared_fade_is_followed_and_is_not_sudden() -> None:
 def test_hands_fade_half_as_deep_as_legs() -> None:
     assert fade_depth("APB") * 2 == fade_depth("ah") == fade_depth("TA")
     assert fade_depth("APB") < fade_depth("unknown") < fade_depth("TA")
+
+
+def test_the_published_variability_is_where_a_muscle_begins() -> None:
+    """One low trial after a short baseline says less of a hand, which varies most."""
+    hand, foot, shin = (usual_variance(name) for name in ("apb", "AH", "TA"))
+    assert math.sqrt(math.expm1(hand)) == pytest.approx(0.48)
+    assert hand > foot > shin
+    assert usual_variance("unknown") == foot
+    doubts = []
+    for muscle in ("APB", "AH", "TA"):
+        estimator = AmplitudeEstimator([Channel("e1", muscle)], [50.0])
+        for n in range(12):
+            uv = FULL_UV * (0.3 if n >= 10 else 1.0)
+            estimator.observe(180.0 * n, [response(uv)], [FULL_UV])
+            if n == 9:
+                estimator.baseline_learned(0)
+        doubts.append(1.0 - first(estimator.judge()).p_below)
+    assert doubts[0] > doubts[1] > doubts[2]
+
+
+def test_more_muscles_do_not_make_an_injury_likelier() -> None:
+    """The same trials of one muscle count for less where it is one of many, not where of few."""
+
+    def suspicion(m: int) -> float:
+        channels = [Channel(f"e{i}", "AH") for i in range(m)]
+        estimator = AmplitudeEstimator(channels, [50.0] * m)
+        steady = [response(FULL_UV)] * (m - 1)
+        for n in range(12):
+            low = response(FULL_UV * (0.3 if n == 11 else 1.0))
+            estimator.observe(180.0 * n, [low, *steady], [FULL_UV] * m)
+            if n == 9:
+                for i in range(m):
+                    estimator.baseline_learned(i)
+        return first(estimator.judge()).p_sudden
+
+    few, usual, many = suspicion(2), suspicion(USUAL_MUSCLES), suspicion(4 * USUAL_MUSCLES)
+    assert many / (1.0 - many) == pytest.approx(0.5 * usual / (1.0 - usual), rel=0.2)
+    assert few == pytest.approx(usual, rel=0.2)
 
 
 def test_rejected_trials_say_nothing() -> None:
@@ -282,3 +327,8 @@ def test_columns_are_the_estimates_fields() -> None:
 def test_normal_distribution() -> None:
     assert normal_cdf(0.0) == 0.5
     assert normal_cdf(1.959964) == pytest.approx(0.975, abs=1e-6)
+
+
+def test_students_distribution() -> None:
+    assert student_peak(1.0) == pytest.approx(1.0 / math.pi)
+    assert student_peak(1e6) == pytest.approx(1.0 / math.sqrt(2.0 * math.pi), rel=1e-5)

@@ -102,7 +102,7 @@ class Case:
 
 def test_counts_come_out_of_the_evidence() -> None:
     loss = inherited_loss(ResumedAlarm(condition(), -50.0, None), TrackSection())
-    assert (loss.trials, loss.trials_beyond, loss.lowest_percent) == ((19, 20), 2, 35.0)
+    assert (loss.trials, loss.beyond.trials, loss.lowest_percent) == ((19, 20), 2, 35.0)
     assert (loss.alone_since_s, loss.confirmed, loss.rises) == (-50.0, False, 0)
 
 
@@ -221,3 +221,26 @@ def test_a_case_that_has_begun_is_not_taken_up_again() -> None:
     case.trial(response(300.0))
     with pytest.raises(CommandRefused, match="ahead of the first stimulus"):
         next(case.tracker.command(case.resume, 40.0))
+
+
+def raised_elsewhere(**more: Any) -> AlarmCondition:
+    """A loss that one stimulus of 450 V alone has raised, in vain."""
+    evidence = {"trials": "20", "absent_elsewhere": "no response in trial 20 under C3/C4 @ 450"}
+    return condition(AlarmKind.RESPONSE_LOST, setting="C3/C4 @ 400", evidence=evidence | more)
+
+
+def test_a_loss_raised_by_a_stronger_stimulus_alone_is_over_with_two_responses_to_it() -> None:
+    case = Case(ResumedAlarm(raised_elsewhere()), was=V400)
+    changed = case.trial(response(300.0), response(300.0), volts=450.0)
+    over = [alarm for alarm in changed if alarm.kind is AlarmKind.RESPONSE_LOST]
+    assert [(a.id, a.state) for a in over][-1] == (4, AlarmState.RESOLVED)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"trials": "20, 21"}, {"recovering": "0 of 2"}, {"confirmed_by": "estimator"}],
+)
+def test_it_is_not_where_its_own_setting_had_a_say(more: dict[str, Any]) -> None:
+    case = Case(ResumedAlarm(raised_elsewhere(**more)), was=V400)
+    changed = case.trial(*[response(300.0)] * 3, volts=450.0)
+    assert AlarmKind.RESPONSE_LOST not in {alarm.kind for alarm in changed}

@@ -133,3 +133,18 @@ def test_a_clipped_response_that_is_kept_in_doubt_is_saturated_too() -> None:
     case = Case()
     assert case.trial(clipped) == [(AlarmKind.SATURATED, "e1", AlarmState.ACTIVE)]
     assert case.trial() == [(AlarmKind.SATURATED, "e1", AlarmState.RESOLVED)]
+
+
+@pytest.mark.parametrize(
+    "reasons",
+    [
+        ("saturated", "noise_hides_response"),
+        ("electrocautery", "electrocautery"),
+        ("noise_hides_response",) * 2,
+    ],
+)
+def test_whatever_covers_half_of_the_muscles_at_once_is_cautery(reasons: tuple[str, str]) -> None:
+    kinds = [kind for kind, *_ in Case().trial(*[rejected(why) for why in reasons])]
+    assert AlarmKind.ELECTROCAUTERY in kinds
+    alone = [kind for kind, *_ in Case().trial(rejected(reasons[0]), rejected("electrode"))]
+    assert AlarmKind.ELECTROCAUTERY not in alone

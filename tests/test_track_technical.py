@@ -174,3 +174,5 @@ def test_an_exhausted_chain_of_before_a_restart_goes_with_its_alarm() -> None:
     [ended] = after.end_without_alarm({7}, 2.0)
     assert (ended.id, ended.state, ended.resolved_s) == (end.id, AlarmState.RESOLVED, 2.0)
     assert after.conditions == []
+    after.inherit(replace(end, evidence={"message": "of a record that names none"}))
+    assert len(after.end_without_alarm({1}, 3.0)) == 1

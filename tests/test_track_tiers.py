@@ -438,17 +438,17 @@ def test_a_response_gone_every_other_time_is_lost() -> None:
     assert found[4][0].evidence["confirmed_by"] == "no response in 3 of 6 trials"
 
 
-def test_fifteen_in_a_row_are_confirmed_whatever_the_estimator_says() -> None:
+def test_twenty_in_a_row_are_confirmed_whatever_the_estimator_says() -> None:
     """Half of it for so long is no chance, and it may be all that shows of a slow decline."""
     case = Case().baseline(30)
     states = []
-    for _ in range(15):
+    for _ in range(20):
         [told] = losses(case.trial({L_AH: response(49.9)}))
         states.append(told.state)
         if told.state is AlarmState.ACTIVE:
             break
-    assert (len(states), told.priority) == (15, HIGH)
-    assert told.evidence["confirmed_by"] == "15 trials in a row"
+    assert (len(states), told.priority) == (20, HIGH)
+    assert told.evidence["confirmed_by"] == "20 trials in a row"
 
 
 def confirmed_case(track: TrackSection | None = None) -> tuple[Case, AlarmCondition]:

@@ -155,14 +155,14 @@ def test_a_loss_from_first_suspicion_to_the_end() -> None:
 
 def test_a_latched_condition_is_in_the_row() -> None:
     case = Case().with_baseline()
-    for percent in (30, 30, 70, 70):
+    for percent in (10, 10, 70, 70):
         events = case.trial(response(percent))
     assert row(events)[3] == "amplitude_drop:latched"
 
 
 @pytest.mark.parametrize("silent", [True, False])
 def test_bad_trials_neither_confirm_nor_clear(silent: bool) -> None:
-    low = SILENT if silent else response(30)
+    low = SILENT if silent else response(10)
     case = Case().with_baseline()
     case.trial(low)
     for bad in (case.trial(BAD), case.trial(low, out_of_order=True)):
@@ -180,14 +180,14 @@ def test_bad_trials_neither_confirm_nor_clear(silent: bool) -> None:
 @pytest.mark.parametrize("status", [Status.LATE, Status.GAP, Status.INCOMPLETE])
 def test_a_missed_stimulus_has_its_rows_and_does_nothing(status: Status) -> None:
     case = Case().with_baseline()
-    case.trial(response(30))
+    case.trial(response(10))
     missed = Missed(11, Stimulus(1.0, "S1", "C3/C4"), 115.0, status, "why")
     [trial] = list(case.tracker.missed(missed))
     assert isinstance(trial, Trial)
     assert (trial.trial, trial.epoch, trial.sweeps_uv) == (11, None, None)
     assert {r.measurement for r in trial.channels} == {Measurement(status, ("why",))}
     assert row([trial]) == (FULL_UV, None, False, "")
-    [active] = alarms(case.trial(response(30)))
+    [active] = alarms(case.trial(response(10)))
     assert active.state is AlarmState.ACTIVE
 
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from monitor.acquire.cadence import CadenceWatch
 from monitor.acquire.channels import resolve_channels
-from monitor.acquire.clock import Break, Clock, Segment, block_samples
+from monitor.acquire.clock import Break, Clock, block_samples
 from monitor.acquire.epochs import EpochQueue, Tally
 from monitor.acquire.ring import Ring
+from monitor.acquire.segments import Segment
 from monitor.acquire.stall import StallWatch
 from monitor.acquire.stimuli import StimulusReader
 from monitor.acquire.trigger import TriggerReader

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from monitor.acquire.clock import Clock, Segment, Where
+from monitor.acquire.clock import Clock
 from monitor.acquire.ring import Ring
+from monitor.acquire.segments import Segment, Where
 from monitor.config import EpochSection
 from monitor.types import Epoch, Missed, Status, Stimulus
 

@@ -24,12 +24,7 @@ from msgspec import structs
 
 from monitor import wire
 from monitor.engine.kept import KeptEpoch
-from monitor.inputs import (
-    Resume,
-    ResumedAlarm,
-    ResumedBaseline,
-    ResumedResponse,
-)
+from monitor.inputs import Resume, ResumedAlarm, ResumedBaseline, ResumedResponse
 from monitor.journal.database import (
     DATABASE_NAME,
     RESTART,
@@ -65,22 +60,15 @@ from monitor.types import (
 from monitor.wire import StoredEpoch
 
 
-class _BaselineBody(msgspec.Struct, frozen=True):
+class _BaselineHead(msgspec.Struct, frozen=True):
+    """What decides whether a baseline is gone on with, and how it is drawn."""
+
     id: int
     setting: str
     channel: str
     state: BaselineState
     amplitude_uv: float | None
-    onset_ms: float | None
-    accepted: int
-    responses: int
-    trials: tuple[int, ...]
-    set_by: str
-    reason: str
     sweep_uv: list[float | None] | None
-    spread: float | None = None
-    floor_uv: float | None = None
-    phases: float | None = None
 
 
 class _RowBody(msgspec.Struct, frozen=True):
@@ -227,7 +215,7 @@ class _Record:
     trials: dict[int, _TrialBody] = field(default_factory=dict)
     alarms: dict[int, AlarmCondition] = field(default_factory=dict)
     high_since: dict[int, str] = field(default_factory=dict)
-    baselines: dict[tuple[str, str], _BaselineBody] = field(default_factory=dict)
+    baselines: dict[tuple[str, str], tuple[_BaselineHead, bytes]] = field(default_factory=dict)
     baseline_ids: int = 0
 
     def take(self, row: EventRow) -> None:
@@ -243,9 +231,9 @@ class _Record:
                 else:
                     self.high_since.pop(alarm.id, None)
             case "baseline":
-                baseline = msgspec.json.decode(row.body, type=_BaselineBody)
-                self.baselines[baseline.setting, baseline.channel] = baseline
-                self.baseline_ids = max(self.baseline_ids, baseline.id)
+                head = msgspec.json.decode(row.body, type=_BaselineHead)
+                self.baselines[head.setting, head.channel] = head, row.body
+                self.baseline_ids = max(self.baseline_ids, head.id)
 
     def standing(self, alarm: AlarmCondition, began: datetime | None, now_s: float) -> ResumedAlarm:
         """A condition that the core takes over, with the seconds of the new run."""
@@ -265,27 +253,14 @@ class _Record:
             high_since_s=high_since_s,
         )
 
-    def baseline(self, was: _BaselineBody) -> ResumedBaseline:
-        assert was.amplitude_uv is not None
-        return ResumedBaseline(
-            id=was.id,
-            setting=was.setting,
-            channel=was.channel,
-            state=was.state,
-            amplitude_uv=was.amplitude_uv,
-            onset_ms=was.onset_ms,
-            accepted=was.accepted,
-            responses=was.responses,
-            trials=was.trials,
-            set_by=was.set_by,
-            reason=was.reason,
-            spread=was.spread,
-            floor_uv=was.floor_uv,
-            phases=was.phases,
-            learned=tuple(self._learned(was)) if was.state is BaselineState.USABLE else (),
-        )
+    def baseline(self, body: bytes) -> ResumedBaseline:
+        """The baseline of an event's body, whose fields have the same names."""
+        was = msgspec.json.decode(body, type=ResumedBaseline)
+        if was.state is not BaselineState.USABLE:
+            return was
+        return replace(was, learned=tuple(self._learned(was)))
 
-    def _learned(self, was: _BaselineBody) -> Iterator[ResumedResponse]:
+    def _learned(self, was: ResumedBaseline) -> Iterator[ResumedResponse]:
         for number in was.trials:
             trial = self.trials.get(number)
             rows = () if trial is None else trial.channels
@@ -314,7 +289,7 @@ def read_interrupted(journal: JournalReader, now: datetime) -> Resumed:
     began = next((datetime.fromisoformat(i.t) for i in journal.inputs() if i.kind == "start"), None)
     now_s = 0.0 if began is None else (now - began).total_seconds()
     open_ = [alarm for alarm in record.alarms.values() if alarm.state is not AlarmState.RESOLVED]
-    good = [b for b in record.baselines.values() if _was_good(b)]
+    good = [(head, body) for head, body in record.baselines.values() if _was_good(head)]
     kept = {number: trial.kept() for number, trial in record.trials.items()}
     return Resumed(
         last_seq=journal.last_seq,
@@ -327,9 +302,9 @@ def read_interrupted(journal: JournalReader, now: datetime) -> Resumed:
             {a.id: record.standing(a, began, now_s) for a in open_ if a.kind in _TAKEN_OVER}
         ),
         ended=tuple(_ended(a, now_s) for a in open_ if a.kind not in _TAKEN_OVER),
-        baselines=tuple(record.baseline(b) for b in good),
+        baselines=tuple(record.baseline(body) for _, body in good),
         sweeps_uv=MappingProxyType(
-            {(b.setting, b.channel): _sweep(b.sweep_uv) for b in good if b.sweep_uv is not None}
+            {(b.setting, b.channel): _sweep(b.sweep_uv) for b, _ in good if b.sweep_uv is not None}
         ),
         epochs=MappingProxyType({n: epoch for n, epoch in kept.items() if epoch is not None}),
     )
@@ -340,7 +315,7 @@ def _ended(alarm: AlarmCondition, now_s: float) -> AlarmCondition:
     return structs.replace(alarm, state=AlarmState.RESOLVED, resolved_s=now_s, evidence=evidence)
 
 
-def _was_good(baseline: _BaselineBody) -> bool:
+def _was_good(baseline: _BaselineHead) -> bool:
     return baseline.amplitude_uv is not None and baseline.state in (
         BaselineState.USABLE,
         BaselineState.FROZEN,

@@ -32,6 +32,10 @@ BEGIN_SHARE = 0.25
 LEARNED_FROM = 3
 #: An artefact may shrink to this share of its usual size (weaker stimulus) and still be there.
 STILL_THERE_SHARE = 0.2
+#: The other channels' artefacts, of their usual size, in the median: they are as ever.
+AS_EVER_SHARE = 0.5
+#: The reason of a measurement whose channel alone no longer shows the artefact.
+DETACHED = "stimulus_artefact_missing"
 #: Realigned only where the artefacts of all trials in a row lie this close to one another.
 SAME_PLACE_MS = 0.5
 #: After so many trials without any artefact the case says that its alignment is unverified.
@@ -134,12 +138,21 @@ class AlignmentWatch:
         self._verified = False
         self._said = False
         self._notices: list[Notice] = []
+        self._detached: frozenset[int] = frozenset()
 
     def take_notices(self) -> list[Notice]:
         """The notices since the last call."""
         taken = self._notices
         self._notices = []
         return taken
+
+    @property
+    def detached(self) -> frozenset[int]:
+        """Channels that always had the artefact and did not show it in the latest trial.
+
+        The others had theirs as ever: the stimulus came, and what is off is the electrode.
+        """
+        return self._detached
 
     def take_realigned(self) -> Realigned | None:
         """How the stimuli after this trial are to be placed anew, once."""
@@ -162,6 +175,7 @@ class AlignmentWatch:
         artefact says.
         """
         found = find_artefacts(epoch)
+        self._detached = frozenset()
         self._trials += 1
         self._verified |= bool(np.isfinite(found.place_ms).any())
         setting = epoch.stimulus.setting
@@ -175,6 +189,8 @@ class AlignmentWatch:
             verdict = Alignment.UNKNOWN
         if verdict is Alignment.UNKNOWN:
             return verdict
+        if verdict is Alignment.ALIGNED:
+            self._detached = _detached(found, usual.size_uv)
         if not epoch.out_of_order:
             self._follow_move(verdict, moved_ms, usual, epoch)
         self._turn(
@@ -278,6 +294,19 @@ def _compare(found: Artefacts, place_ms: float, size_uv: FloatArray) -> tuple[Al
     return Alignment.MISALIGNED, float(np.median(found.place_ms[there])) - place_ms
 
 
+def _detached(found: Artefacts, size_uv: FloatArray) -> frozenset[int]:
+    """Channels without a steep event of a fifth of their artefact, the others' being as ever."""
+    wanted_uv = STILL_THERE_SHARE * size_uv  # NaN, and so never exceeded, without an artefact
+    judges = found.floor_uv < wanted_uv
+    gone = judges & (found.size_uv < wanted_uv)
+    others = judges & ~gone
+    if not gone.any() or not others.any():
+        return frozenset()
+    if np.median(found.size_uv[others] / size_uv[others]) < AS_EVER_SHARE:
+        return frozenset()
+    return frozenset(np.flatnonzero(gone).tolist())
+
+
 def _left(epoch: Epoch, place_ms: float, moved_ms: float, size_uv: FloatArray) -> bool:
     """Whether the pulses are gone from where they were, all that no moved pulse explains.
 
@@ -310,6 +339,21 @@ def _misaligned(place_ms: float, moved_ms: float) -> str:
     if abs(moved_ms) > MOVED_MS:
         return f"{text}: such trials are rejected (see stimulus.realign_after)"
     return f"{text} on every trial: set stimulus.offset_ms to correct it by {place_ms:+.0f} ms"
+
+
+def set_detached_aside(
+    measurements: tuple[Measurement, ...], detached: frozenset[int]
+) -> tuple[Measurement, ...]:
+    """No response on a channel whose electrode is off is no loss: it is rejected, for the record.
+
+    A response that is there shows that the muscle is heard, whatever became of the artefact.
+    """
+    return tuple(
+        replace(m, status=Status.REJECTED, reasons=(*m.reasons, DETACHED), amplitude_uv=None)
+        if i in detached and m.status is Status.NO_RESPONSE
+        else m
+        for i, m in enumerate(measurements)
+    )
 
 
 def set_aside(measurement: Measurement, alignment: Alignment) -> Measurement:

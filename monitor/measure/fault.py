@@ -121,10 +121,14 @@ def _cut(rest, low, high):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _is_railed(rest, low, high):  # type: ignore[no-untyped-def]
     """Whether a sweep stays at either end of a range of many steps again and again."""
-    levels = np.unique(rest)
-    if high - low < RAILED_STEPS * np.diff(levels).min():
+    if max(longest_run(rest, low), longest_run(rest, high)) < CLIPPED_RUN:
         return False
-    return max(longest_run(rest, low), longest_run(rest, high)) >= CLIPPED_RUN
+    levels = np.sort(rest)
+    step = np.inf
+    for i in range(1, levels.size):
+        if levels[i] > levels[i - 1]:
+            step = min(step, levels[i] - levels[i - 1])
+    return high - low >= RAILED_STEPS * step
 
 
 @njit(cache=True)

@@ -36,6 +36,7 @@ from typing import Self
 
 import numpy as np
 
+from monitor.sources.xdf_damage import DamageLog
 from monitor.sources.xdf_format import (
     BOUNDARY_UUID,
     MAGIC,
@@ -86,15 +87,6 @@ class _Stream:
     footer: str | None = None
 
 
-@dataclass(slots=True)
-class _Damage:
-    """The first chunk with this fault, where reading went on (None: nowhere), and how many more."""
-
-    at: int
-    resumed: int | None
-    more: int = 0
-
-
 class XdfFile:
     """An XDF file, open for reading. Use it as a context manager or call :meth:`close`."""
 
@@ -108,16 +100,15 @@ class XdfFile:
         self._path = path
         self._data = _mapped(path)
         self._streams: dict[int, _Stream] = {}
-        #: By the fault and whether reading went on.
-        self._damages: dict[tuple[str, bool], _Damage] = {}
+        self._damages = DamageLog()
         self._end = ""
         self._unreleased = 0
         self._cached: tuple[int, int, Samples] | None = None
         self._find_everything()
-        if self._damages and not self._streams:
-            (fault, _), damage = next(iter(self._damages.items()))
+        first = self._damages.first
+        if first is not None and not self._streams:
             self.close()
-            raise XdfError(path, damage.at, fault)
+            raise XdfError(path, *first)
 
     def __enter__(self) -> Self:
         return self
@@ -144,17 +135,10 @@ class XdfFile:
     @property
     def warnings(self) -> list[str]:
         """What is wrong with the file, a line each; the last says where it ends, if too soon."""
-        lines = []
-        for (fault, _), damage in self._damages.items():
-            then = (
-                f"reading went on at byte {damage.resumed}"
-                if damage.resumed is not None
-                else f"the rest, to the end of the file at byte {len(self._data)}, is lost"
-            )
-            more = f" ({damage.more} more like it)" if damage.more else ""
-            lines.append(f"{self._path}: byte {damage.at}: {fault}; left out; {then}{more}")
+        size = len(self._data)
+        lines = [f"{self._path}: {line}" for line in self._damages.lines(size)]
         if self._end:
-            lines.append(f"{self._path}: the file ends at byte {len(self._data)}, {self._end}")
+            lines.append(f"{self._path}: the file ends at byte {size}, {self._end}")
         return lines
 
     def n_samples(self, stream_id: int) -> int:
@@ -256,7 +240,7 @@ class XdfFile:
                 at = head.end
             except Malformed as fault:
                 resumed = self._recover(at, head)
-                self._note(str(fault), at, resumed)
+                self._damages.note(str(fault), at, resumed)
                 if resumed is None:
                     return
                 at = resumed
@@ -291,7 +275,7 @@ class XdfFile:
         elif stream is not None:
             stream.footer = data[head.content : head.end].decode("utf-8", "replace")
         elif head.stream_id >= 0:
-            self._note(f"{tag_name(head.tag)} of a stream without a header", at, head.end)
+            self._damages.note(f"{tag_name(head.tag)} of a stream without a header", at, head.end)
 
     def _take_samples(self, stream: _Stream, content: int, limit: int, *, cut: bool) -> int:
         """Take the whole samples before ``limit``; gives their number.
@@ -373,14 +357,6 @@ class XdfFile:
             and head.tag in tuple(Tag)
             and (head.tag == Tag.STREAM_HEADER or head.stream_id in (-1, stream_id, *self._streams))
         )
-
-    def _note(self, fault: str, at: int, resumed: int | None) -> None:
-        """Damage of one kind is one warning, so that a ruined file doesn't give thousands."""
-        kind = fault, resumed is not None
-        if kind in self._damages:
-            self._damages[kind].more += 1
-        else:
-            self._damages[kind] = _Damage(at, resumed)
 
 
 def _mapped(path: Path) -> Data:

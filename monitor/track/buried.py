@@ -8,6 +8,8 @@ loose, an amplifier at its limit all along. That is no loss, and never 0 % of ba
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from monitor.config import TrackSection
@@ -42,14 +44,24 @@ def is_buried(measurement: Measurement, baseline: Baseline | None, alarm_percent
 
 
 def set_buried_aside(
-    measurements: tuple[Measurement, ...], baselines: list[Baseline | None], track: TrackSection
+    measurements: tuple[Measurement, ...],
+    baseline_of: Callable[[int], Baseline | None],
+    track: TrackSection,
 ) -> tuple[Measurement, ...]:
-    """The measurements of a trial, those that are buried rejected: for the record only."""
-    if all(m.status is not Status.NO_RESPONSE for m in measurements):
-        return measurements
-    return tuple(
-        replace(m, status=Status.REJECTED, reasons=(*m.reasons, NOISE_HIDES), amplitude_uv=None)
-        if b is not None and is_buried(m, b, track.thresholds(b.muscle)[0])
-        else m
-        for m, b in zip(measurements, baselines, strict=True)
-    )
+    """The measurements of a trial, those that are buried rejected: for the record only.
+
+    ``baseline_of``: the baseline of a channel by its place; asked only where there is no response.
+    """
+    kept = list(measurements)
+    for i, measurement in enumerate(measurements):
+        if measurement.status is not Status.NO_RESPONSE:
+            continue
+        baseline = baseline_of(i)
+        if baseline is None:
+            continue
+        if is_buried(measurement, baseline, track.thresholds(baseline.muscle)[0]):
+            reasons = (*measurement.reasons, NOISE_HIDES)
+            kept[i] = replace(
+                measurement, status=Status.REJECTED, reasons=reasons, amplitude_uv=None
+            )
+    return tuple(kept)

@@ -7,10 +7,16 @@ confirm a loss, or to end one. Those that keep something from being said twice g
 
 from __future__ import annotations
 
+import re
+
 from monitor.config import TrackSection
 from monitor.inputs import ResumedAlarm
+from monitor.track.confirmation import Beyond
 from monitor.track.loss import Loss, seen_at
 from monitor.types import AlarmCondition, AlarmKind, AlarmState
+
+_ABSENT = re.compile(r"no response in trial (?P<trial>\d+) under (?P<setting>.*)", re.DOTALL)
+"""As :class:`monitor.track.alarms.AlarmBook` writes it."""
 
 LOSS_KINDS = frozenset({AlarmKind.AMPLITUDE_DROP, AlarmKind.RESPONSE_LOST})
 
@@ -26,7 +32,8 @@ def inherited_loss(alarm: ResumedAlarm, track: TrackSection) -> Loss:
         track=track,
         lowest_percent=(condition.percent_of_baseline or 0.0) if lowest is None else lowest,
         trials=tuple(int(trial) for trial in trials.split(", ") if trial),
-        trials_beyond=int(_number(condition, "trials_beyond") or 0),
+        beyond=Beyond(int(_number(condition, "trials_beyond") or 0)),
+        absent_under=_absent_under(condition),
         confirmed=_was_confirmed(condition),
         alone_since_s=alarm.alone_since_s,
         rises=_step(condition, "rise"),
@@ -45,6 +52,16 @@ def _was_confirmed(condition: AlarmCondition) -> bool:
         case AlarmState.LATCHED:
             return condition.evidence.get("reason") == "recovered"
     return False
+
+
+def _absent_under(condition: AlarmCondition) -> str:
+    """The setting whose stimulus alone raised the loss; empty once its own setting had a say."""
+    evidence = condition.evidence
+    told = _ABSENT.fullmatch(str(evidence.get("absent_elsewhere", "")))
+    alone = told is not None and evidence.get("trials") == told["trial"]
+    if told is None or not alone or "recovering" in evidence or "confirmed_by" in evidence:
+        return ""
+    return told["setting"]
 
 
 def _step(condition: AlarmCondition, name: str) -> int:

@@ -34,7 +34,7 @@ INTERVAL_STEP = 0.004
 
 _TINY = 1e-300
 _ROOT2 = math.sqrt(2.0)
-_LOG_2PI = math.log(2.0 * math.pi)
+_NORMAL_PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
 
 @njit(cache=True)
@@ -44,9 +44,11 @@ def normal_cdf(z):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def normal_pdf(x, variance):  # type: ignore[no-untyped-def]
-    """Density at ``x`` of a normal variable of mean 0."""
-    return math.exp(-0.5 * (x * x / variance + _LOG_2PI + math.log(variance)))
+def student_peak(freedom):  # type: ignore[no-untyped-def]
+    """Density at 0 of Student's t of scale 1 with so many degrees of freedom."""
+    half = 0.5 * freedom
+    log_peak = math.lgamma(half + 0.5) - math.lgamma(half) - 0.5 * math.log(math.pi * freedom)
+    return math.exp(log_peak)
 
 
 @njit(cache=True)
@@ -72,7 +74,9 @@ def read(trial, y, y_var, seen):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def observe(level, cov, weights, residual, noise, offsets, moves, trial, drift, settings):  # type: ignore[no-untyped-def]
+def observe(  # type: ignore[no-untyped-def]
+    level, cov, weights, residual, noise, offsets, moves, trial, drift, usual_variance, settings
+):
     """Take one trial into the state, in place, muscle by muscle.
 
     Args:
@@ -85,12 +89,13 @@ def observe(level, cov, weights, residual, noise, offsets, moves, trial, drift, 
         moves: (k, k) probability of each move from one trial to the next, row by row.
         trial: (m, 4) as in :func:`read`.
         drift: (m, m) covariance that the time since the trial before has added to the levels.
+        usual_variance: (m,) of the noise, where nothing is known of this muscle yet.
         settings: (outlier share, outlier variance, prior correlation, its weight, first trials
-            without a sudden change, memory of the noise in trials, prior variance, its weight).
+            without a sudden change, memory of the noise in trials, weight of ``usual_variance``
+            in trials).
     """
     share, outlier_var, rho_prior, rho_weight = settings[0], settings[1], settings[2], settings[3]
-    first_trials, memory = settings[4], settings[5]
-    noise_prior, noise_weight = settings[6], settings[7]
+    first_trials, memory, noise_weight = settings[4], settings[5], settings[6]
     n_muscles, n_offsets = weights.shape
     n_states = level.size
     inside = np.empty(n_offsets)
@@ -125,14 +130,14 @@ def observe(level, cov, weights, residual, noise, offsets, moves, trial, drift, 
                 moved[j] = 1.0 if j == 0 else 0.0
                 before[j] = residual[m, 0]
         n_noise = noise_weight + noise[m, 1]
-        variance = (noise_weight * noise_prior + noise[m, 0]) / n_noise
+        variance = (noise_weight * usual_variance[m] + noise[m, 0]) / n_noise
         rho = (rho_weight * rho_prior + noise[m, 2]) / (rho_weight + noise[m, 3])
         rho = min(max(rho, 0.0), 0.6)
         p_level = cov[m, m]
-        # The variance is itself uncertain: a normal of inflated variance for the t that follows.
-        spread = variance * (1.0 + 2.0 / n_noise)
         total = _TINY
         if seen[m] == CENSORED:
+            # The variance is itself uncertain: a normal as wide as the t that this makes of it.
+            spread = variance * (1.0 + 2.0 / n_noise)
             for k in range(n_offsets):
                 mean = level[m] + offsets[k]
                 z_in = (y[m] - mean) / math.sqrt(p_level + spread + y_var[m])
@@ -151,14 +156,18 @@ def observe(level, cov, weights, residual, noise, offsets, moves, trial, drift, 
             if before[k] != 0.0:
                 has_before = 1.0
         gain_h = 1.0 - rho * has_before
-        inner = spread * (1.0 - rho * rho * has_before) + y_var[m]
+        inner = variance * (1.0 - rho * rho * has_before) + y_var[m]
         v_in = gain_h * gain_h * p_level + inner
-        v_out = p_level + spread + y_var[m] + outlier_var
+        v_out = p_level + variance + y_var[m] + outlier_var
+        # The variance was learned from so many trials: Student's t, not a normal.
+        peak_in = (1.0 - share) * student_peak(n_noise) / math.sqrt(v_in)
+        peak_out = share * _NORMAL_PEAK / math.sqrt(v_out)
+        power, wide = -0.5 * (n_noise + 1.0), n_noise * v_in
         for k in range(n_offsets):
             plain = y[m] - level[m] - offsets[k]
-            innovation[k] = plain - rho * before[k]
-            inside[k] = moved[k] * (1.0 - share) * normal_pdf(innovation[k], v_in)
-            outside[k] = moved[k] * share * normal_pdf(plain, v_out)
+            off = innovation[k] = plain - rho * before[k]
+            inside[k] = moved[k] * peak_in * math.exp(power * math.log1p(off * off / wide))
+            outside[k] = moved[k] * peak_out * math.exp(-0.5 * plain * plain / v_out)
             total += inside[k] + outside[k]
         gain = gain_h * p_level / v_in
         shift, square, w_in_all, squares = 0.0, 0.0, 0.0, 0.0

@@ -101,7 +101,7 @@ class CaseBaselines:
                 continue
             comparison = comparisons[i]
             loss = self._alarms.loss(key, learner.channel.name)
-            repeated = loss is not None and loss.trials_beyond >= REPEATED_TRIALS
+            repeated = loss is not None and loss.beyond.trials >= REPEATED_TRIALS
             if repeated and comparison is not None and comparison.beyond:
                 continue
             was_withheld = i in following.withheld

@@ -13,12 +13,9 @@
              beyond the criterion again           unconfirmed   the same condition, as high as it
                                                                 was (``in_a_row``: active)
 
-*Confirmed* with ``confirm = "estimator"``: at least two trials beyond the criterion and the
-estimator's probability of an amplitude below it (:mod:`monitor.track.estimator`); or, whatever the
-estimator says, two comparable trials in a row or three of six without any response, or 15 in a row
-beyond. With ``confirm = "in_a_row"``: so many comparable trials in a row beyond the criterion, and
-one that is not ends an unconfirmed condition. In either case the response absent under a stimulus
-of another setting that is as strong or stronger, the second time that it is low or absent.
+*Confirmed* by :mod:`monitor.track.confirmation`; with ``confirm = "in_a_row"`` a trial that is not
+beyond the criterion ends an unconfirmed condition. In either case by the response absent under a
+stimulus of another setting that is as strong or stronger, the second time that it is low or absent.
 
 A confirmed condition is high. Only a gradual decline, with control muscles that follow and the
 response still there, is medium, and only as long as it is that.
@@ -39,19 +36,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from monitor.config import TrackSection
+from monitor.track.confirmation import Beyond, confirmed_by, needed_trials
 from monitor.track.criteria import Comparison
 from monitor.track.evidence import INTERRUPTED, Evidence, tell_beyond, tell_judgement
 from monitor.track.scope import Judgement
 from monitor.types import AlarmCondition, AlarmKind, AlarmState, Priority, Scope
 
 RECOVER_TRIALS = 2
-ESTIMATOR_TRIALS = 2
-LOST_TRIALS = 2
-LOST_OF = (3, 6)
-"""Of so many trials a response gone so often is lost, whatever comes between: a muscle with a
-baseline answers in four of five."""
-BACKSTOP_TRIALS = 15
-"""So many comparable trials in a row beyond the criterion confirm whatever the estimator says."""
 WORSE_POINTS = 20.0
 SHOWN_TRIALS = 10
 
@@ -60,8 +51,6 @@ RELEASE_S = 1.0
 
 _OF_RECOVERY = ("recovering", "recovered_s", "reason")
 _OF_ITS_END = (*_OF_RECOVERY, "escalation")
-
-_LATELY = (1 << LOST_OF[1]) - 1
 
 _ORDER = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
@@ -92,10 +81,7 @@ class Loss(Struct, frozen=True):
     track: TrackSection
     lowest_percent: float
     trials: tuple[int, ...] = ()
-    trials_beyond: int = 0
-    beyond_in_a_row: int = 0
-    lost_in_a_row: int = 0
-    lost_lately: int = 0
+    beyond: Beyond = Beyond()
     absent_under: str = ""
     recovered_in_a_row: int = 0
     confirmed: bool = False
@@ -159,7 +145,7 @@ class Loss(Struct, frozen=True):
         if self.confirmed and condition.kind is kind and not latched:
             return self
         now = self._anew()
-        newly = now.trials_beyond > 0 and not now.confirmed
+        newly = now.beyond.trials > 0 and not now.confirmed
         evidence, told = (
             dict(now.condition.evidence),
             f"no response in trial {trial} under {setting}",
@@ -171,7 +157,7 @@ class Loss(Struct, frozen=True):
             now,
             condition=replace(now.condition, kind=kind, rule=rule),
             confirmed=now.confirmed or newly,
-            trials_beyond=now.trials_beyond + 1,
+            beyond=replace(now.beyond, trials=now.beyond.trials + 1),
             recovered_in_a_row=0,
             alone_since_s=at_s,
         )
@@ -250,16 +236,12 @@ class Loss(Struct, frozen=True):
         if self.track.confirm == "in_a_row":
             return now
         # It has been and is over: one low trial is to be repeated, not to be alarmed on anew.
-        return replace(
-            now, trials=(), trials_beyond=0, lost_in_a_row=0, lost_lately=0, confirmed=False
-        )
+        return replace(now, trials=(), beyond=Beyond(), confirmed=False)
 
     def _taken(
         self, comparison: Comparison, judgement: Judgement, rule: str, at_s: float, noted: str
     ) -> Loss:
         before = self.condition
-        # An uncertain amplitude is shown; it counts towards nothing.
-        one = 0 if comparison.uncertain else 1
         lost = comparison.kind is AlarmKind.RESPONSE_LOST
         evidence = {k: v for k, v in before.evidence.items() if k not in _OF_RECOVERY}
         if before.state is AlarmState.LATCHED:
@@ -267,18 +249,14 @@ class Loss(Struct, frozen=True):
         now = replace(
             self,
             absent_under="",
-            lost_lately=self._lately(lost and one == 1),
             lowest_percent=min(self.lowest_percent, comparison.percent),
             trials=(*self.trials, comparison.trial)[-SHOWN_TRIALS:],
-            trials_beyond=self.trials_beyond + one,
-            beyond_in_a_row=self.beyond_in_a_row + one,
-            lost_in_a_row=self.lost_in_a_row + one if lost else 0,
+            beyond=self.beyond.and_one(lost=lost, counts=not comparison.uncertain),
             recovered_in_a_row=0,
             alone_since_s=at_s,
         )
-        literal = self.track.confirm == "in_a_row"
-        needed = self.track.confirm_in_a_row if literal else ESTIMATOR_TRIALS
-        tell_beyond(evidence, comparison, now.trials, now.trials_beyond, needed, now.lowest_percent)
+        counted, needed = now.beyond.trials, needed_trials(self.track)
+        tell_beyond(evidence, comparison, now.trials, counted, needed, now.lowest_percent)
         changes: dict[str, Any] = {
             "kind": self.kind_after(comparison),
             "rule": rule,
@@ -290,10 +268,6 @@ class Loss(Struct, frozen=True):
         least = Priority.MEDIUM if comparison.severe else Priority.LOW
         return now._judged(changes, evidence, comparison, judgement, least, at_s, noted)
 
-    def _lately(self, lost: bool) -> int:
-        """Which of the last trials showed no response, the latest in the lowest bit."""
-        return (self.lost_lately << 1 | lost) & _LATELY
-
     def _better(
         self, comparison: Comparison, judgement: Judgement, at_s: float, noted: str
     ) -> Loss:
@@ -303,10 +277,8 @@ class Loss(Struct, frozen=True):
         now = replace(
             self,
             absent_under="",
-            lost_lately=self._lately(False),
             recovered_in_a_row=in_a_row,
-            beyond_in_a_row=0,
-            lost_in_a_row=0,
+            beyond=self.beyond.and_another(),
             alone_since_s=None,
         )
         evidence = dict(self.condition.evidence)
@@ -347,7 +319,7 @@ class Loss(Struct, frozen=True):
     ) -> Loss:
         """With the estimate in the evidence, confirmed where this trial does so."""
         tell_judgement(evidence, comparison, judgement)
-        by = "" if self.confirmed else self._confirmation(judgement)
+        by = "" if self.confirmed else confirmed_by(self.beyond, judgement.estimate, self.track)
         if by:
             evidence["confirmed_by"] = by
         # One trial says nothing of the scope: an unconfirmed loss is neither focal nor global.
@@ -402,23 +374,6 @@ class Loss(Struct, frozen=True):
             condition, **changes, state=state, priority=priority, evidence=evidence, scope=scope
         )
         return replace(self, condition=after, seen=seen)._since_high(at_s)
-
-    def _confirmation(self, judgement: Judgement) -> str:
-        """What confirms the condition, in words; empty where nothing does yet."""
-        estimate, track = judgement.estimate, self.track
-        if track.confirm == "in_a_row" or estimate is None:
-            if self.beyond_in_a_row >= track.confirm_in_a_row:
-                return f"{self.beyond_in_a_row} trials in a row"
-            return ""
-        if self.lost_in_a_row >= LOST_TRIALS:
-            return f"no response in {LOST_TRIALS} trials in a row"
-        if self.lost_lately.bit_count() >= LOST_OF[0]:
-            return f"no response in {LOST_OF[0]} of {LOST_OF[1]} trials"
-        if self.beyond_in_a_row >= BACKSTOP_TRIALS:
-            return f"{BACKSTOP_TRIALS} trials in a row"
-        if self.trials_beyond >= ESTIMATOR_TRIALS and estimate.p_below >= track.confirm_probability:
-            return f"estimator: {estimate.p_below:.3f} >= {track.confirm_probability:g}"
-        return ""
 
     def _worse(self, kind: AlarmKind, priority: Priority) -> str:
         """In words, how this is worse than what was acknowledged; empty where it is not."""

@@ -13,10 +13,17 @@ not measurable."""
 REJECTS_IN_A_ROW = 3
 """Stimuli in a row of which no muscle could be judged."""
 
+COVERED_BY = ("saturated", "electrocautery", NOISE_HIDES)
+"""Reasons of a doubtful measurement that electrocautery gives, the network's own word for it among
+them."""
+OFF = {
+    "flat_line": "flat line",
+    "stimulus_artefact_missing": "this channel alone no longer shows the stimulus artefact",
+}
+"""Reasons that tell of an electrode that is off, in words."""
 CAUTERY_SHARE = 0.5
 CAUTERY_CHANNELS = 2
-"""Saturated or in noise that hides everything on this share of the channels at once, and on this
-many: no electrode does that."""
+"""Covered so on this share of the channels at once, and on this many: no electrode does that."""
 
 
 class Rejects:
@@ -41,9 +48,9 @@ class Rejects:
             return []
         self._were_bad = bool(doubtful)
         saturated = {i for i in doubtful if _is(measurements[i], "saturated")}
-        covered = saturated.union(i for i in doubtful if _is(measurements[i], NOISE_HIDES))
+        covered = [i for i in doubtful if any(_is(measurements[i], why) for why in COVERED_BY)]
         cautery = len(covered) >= max(CAUTERY_CHANNELS, CAUTERY_SHARE * len(measurements))
-        how = "saturated" if saturated else "covered by noise"
+        how = "saturated" if saturated else "covered"
         changed = [
             self._while_true(
                 AlarmKind.ELECTROCAUTERY, cautery, epoch, f"most channels are {how} at once"
@@ -53,10 +60,10 @@ class Rejects:
         for i in sorted(troubled):
             channel, measurement = self._channels[i], measurements[i]
             limit = i in saturated and not cautery
-            flat = _is(measurement, "flat_line")
+            off = next((told for why, told in OFF.items() if _is(measurement, why)), "")
             changed += [
                 self._while_true(AlarmKind.SATURATED, limit, epoch, "saturated", channel),
-                self._while_true(AlarmKind.LEAD_OFF, flat, epoch, "flat line", channel),
+                self._while_true(AlarmKind.LEAD_OFF, bool(off), epoch, off, channel),
                 self._not_measurable(i, measurement, epoch),
             ]
         bad = len(doubtful) == len(measurements) and all(

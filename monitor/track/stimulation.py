@@ -71,9 +71,14 @@ class StimulationWatch:
     def inherit(self, standing: tuple[ResumedAlarm, ...], at_s: float) -> list[AlarmCondition]:
         """Thresholds go on with what the baselines of an earlier run, and its alarms, say.
 
-        To be called with those inherited. A rise that this run does not follow is over.
+        To be called with those inherited. A rise that this run does not follow is over. A loss that
+        another stimulus alone has raised still is over with responses to that.
         """
         ended = []
+        for condition in [alarm.condition for alarm in standing]:
+            loss = self._alarms.loss(condition.setting, condition.channel)
+            if loss is not None and loss.absent_under:
+                self._raised_elsewhere.add(condition.channel)
         for key, following in self._settings.items():
             setting = self._known[key]
             for channel, baseline in zip(self._channels, following.baselines, strict=True):

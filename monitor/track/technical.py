@@ -61,7 +61,7 @@ class SimpleConditions:
     def inherit(self, condition: AlarmCondition) -> AlarmCondition:
         """A condition that stood when an earlier run was interrupted goes on as it stood."""
         kind = condition.kind
-        cause = _of_alarm(int(str(condition.evidence["alarm"]))) if kind is _EXHAUSTED else ""
+        cause = _of_alarm(condition.evidence.get("alarm")) if kind is _EXHAUSTED else ""
         self._standing[kind, condition.setting, condition.channel, cause] = _Standing(condition)
         return condition
 
@@ -183,7 +183,7 @@ class SimpleConditions:
         ended = [
             self.resolve(kind, at_s, setting=setting, channel=channel, cause=cause)
             for (kind, setting, channel, cause), one in list(self._standing.items())
-            if kind is _EXHAUSTED and one.condition.evidence["alarm"] not in alarms
+            if kind is _EXHAUSTED and one.condition.evidence.get("alarm") not in alarms
         ]
         return [condition for condition in ended if condition is not None]
 
@@ -198,5 +198,5 @@ class SimpleConditions:
         )
 
 
-def _of_alarm(alarm_id: int) -> str:
+def _of_alarm(alarm_id: object) -> str:
     return f"alarm {alarm_id}"

@@ -115,7 +115,9 @@ class Tracker:
             measurements = tuple(_out_of_order(m) for m in measurements)
         else:
             self._alarms.stimulus(key, at_s)
-            measurements = set_buried_aside(measurements, baselines, self._track)
+            measurements = set_buried_aside(
+                measurements, lambda i: self._heard_before(i, key), self._track
+            )
             comparisons = [
                 self._criterion.compare(epoch.trial, measurement, baseline)
                 for measurement, baseline in zip(measurements, baselines, strict=True)
@@ -264,6 +266,18 @@ class Tracker:
         return events
 
     # ------------------------------------------------------------------ one trial
+
+    def _heard_before(self, i: int, key: str) -> Baseline | None:
+        """The baseline to tell noise by: of the setting, or the latest of another.
+
+        Noise is the muscle's, whatever the stimulus; and what is absent under a changed stimulus
+        may raise a loss too.
+        """
+        own = self._settings[key].baselines[i]
+        if own is not None:
+            return own
+        others = [b for f in self._settings.values() if (b := f.baselines[i]) is not None]
+        return others[-1] if others else None
 
     def _judge(
         self,

@@ -1,6 +1,6 @@
 // The REST calls of the page. Addresses are relative to the page's own, wherever it is served.
 
-import type { CaseInfo, Waveforms } from "./contract.ts";
+import type { CaseInfo, Explanation, Waveforms } from "./contract.ts";
 
 const PATIENCE_MS = 4000;
 
@@ -70,6 +70,11 @@ export async function fetchWaveforms(trial: number): Promise<Waveforms> {
     body.channels.map((channel, row) => [channel, microvolts(body.samples_uv[row] ?? [])]),
   );
   return { trial, fs_hz: body.fs_hz, stimulus_index: body.stimulus_index, sweeps_uv };
+}
+
+/** What of a trial's sweeps spoke to the network for a response. */
+export function fetchExplanation(trial: number): Promise<Explanation> {
+  return call(`trials/${trial}/explanation`);
 }
 
 export function acknowledge(alarmId: number, by: string): Promise<unknown> {

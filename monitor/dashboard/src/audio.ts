@@ -3,7 +3,8 @@
 
 import type { Priority } from "./contract.ts";
 import type { ViewState } from "./state.ts";
-import { audioPauseLeft_s, needsAcknowledging, rankedAlarms, reception } from "./view.ts";
+import { needsAcknowledging } from "./alarms.ts";
+import { audioPauseLeft_s, rankedAlarms, reception } from "./view.ts";
 
 export interface Pulse {
   at_s: number;

@@ -2,7 +2,8 @@
 
 import type { Alarm, Annotation, Baseline, Channel } from "./contract.ts";
 import type { ViewState } from "./state.ts";
-import { channelWords, count, microvolts } from "./view.ts";
+import { count, microvolts } from "./figures.ts";
+import { channelWords } from "./view.ts";
 
 /** Which muscles a new baseline is for. */
 export type Reach = "muscle" | "pair" | "left" | "right" | "all";

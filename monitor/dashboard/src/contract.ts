@@ -163,6 +163,24 @@ export interface Waveforms {
   sweeps_uv: ReadonlyMap<string, Float32Array>;
 }
 
+/** Why the network answered one sweep as it did; null throughout where `fault` kept it from it. */
+export interface ExplainedChannel extends Channel {
+  fault: string;
+  response_probability: number | null;
+  onset_ms: number | null;
+  onset_sd_ms: number | null;
+  novelty: number | null;
+  saliency: number[] | null;
+}
+
+export interface Explanation {
+  trial: number;
+  network: { name: string; version: string; sha256: string };
+  fs_hz: number;
+  window_start_ms: number;
+  channels: ExplainedChannel[];
+}
+
 interface FrameHeader {
   case: string;
   trial: number;

@@ -3,48 +3,18 @@ import { test } from "node:test";
 
 import type { Alarm, Baseline, ChannelTrial, Trial } from "./contract.ts";
 import { type ViewState, initialState } from "./state.ts";
+import { alarm } from "./example.ts";
+import { age, clock, microvolts } from "./figures.ts";
 import {
-  age,
   alarmPercent,
   caseWord,
   cellWords,
-  clock,
-  estimateWords,
   halfScale_uv,
   logEntries,
-  microvolts,
   muscleRows,
-  needsAcknowledging,
   rankedAlarms,
-  stateWords,
   trialAge_s,
-  whyWords,
 } from "./view.ts";
-
-function alarm(changes: Partial<Alarm>): Alarm {
-  return {
-    id: 1,
-    kind: "amplitude_drop",
-    class: "physiological",
-    priority: "high",
-    state: "active",
-    setting: "s",
-    channel: "LTA",
-    muscle: "TA",
-    trial: 5,
-    percent_of_baseline: 30,
-    baseline_uv: 400,
-    amplitude_uv: 120,
-    scope: "focal",
-    rule: "",
-    evidence: {},
-    raised_s: 10,
-    resolved_s: null,
-    acknowledged_by: "",
-    acknowledged_s: null,
-    ...changes,
-  };
-}
 
 function row(changes: Partial<ChannelTrial>): ChannelTrial {
   return {
@@ -115,24 +85,6 @@ test("what nobody has acknowledged comes first, then the priority, then the newe
   const { open, resolved } = rankedAlarms(state);
   assert.deepEqual(open.map((a) => a.id), [4, 3, 2, 1]);
   assert.deepEqual(resolved.map((a) => a.id), [5]);
-});
-
-test("an alarm waits for somebody by its state, whoever saw it before", () => {
-  const waiting = (["unconfirmed", "active", "latched", "acknowledged", "resolved"] as const).map(
-    (state) => needsAcknowledging(alarm({ state, acknowledged_s: 5, acknowledged_by: "AB" })),
-  );
-  assert.deepEqual(waiting, [true, true, true, false, false]);
-});
-
-test("an alarm of before a restart says that nothing is known of it, and never that it is gone", () => {
-  const evidence = { interrupted: "engine restarted: no trial since" };
-  for (const state of ["unconfirmed", "active", "acknowledged"] as const) {
-    const words = stateWords(alarm({ state, evidence }));
-    assert.match(words, new RegExp(`^${state.toUpperCase()}.*NOT KNOWN SINCE: repeat the stimulus$`));
-    assert.doesNotMatch(words, /gone/);
-  }
-  assert.equal(stateWords(alarm({ state: "resolved", evidence })), "RESOLVED");
-  assert.equal(stateWords(alarm({})), "ACTIVE");
 });
 
 test("an alarm shows what its muscle does now, and nothing once it is gone", () => {
@@ -221,30 +173,4 @@ test("figures", () => {
   assert.equal(clock(3723), "1:02:03");
   assert.equal(age(99), "99 s");
   assert.equal(age(125), "2:05");
-});
-
-test("an alarm says its estimate, how sure it is and the scope", () => {
-  const evidence = {
-    estimate_percent: 24.4,
-    estimate_lower_percent: 17.9,
-    estimate_upper_percent: 33.2,
-    probability_below: 0.9999,
-  };
-  assert.equal(
-    estimateWords(alarm({ evidence })),
-    "estimate 24 % (18–33) · P 0.99 · focal",
-  );
-  assert.match(estimateWords(alarm({ evidence, scope: "indeterminate" })), /scope open$/);
-  assert.equal(estimateWords(alarm({ evidence: { message: "flat line" } })), "");
-});
-
-test("a technical alarm says what was found, any other its rule", () => {
-  const lost = alarm({ rule: "a receiver is lost", evidence: { message: "gone: desk" } });
-  assert.equal(whyWords(lost), "gone: desk");
-  assert.equal(whyWords(alarm({ rule: "amplitude <= 50 %" })), "amplitude <= 50 %");
-  const confirmed = alarm({
-    rule: "amplitude <= 50 % of baseline, confirmed at a probability of 0.9",
-    evidence: { confirmed_by: "estimator: 0.917 >= 0.9" },
-  });
-  assert.equal(whyWords(confirmed), "amplitude <= 50 % of baseline: estimator: 0.917 >= 0.9");
 });

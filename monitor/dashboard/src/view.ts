@@ -1,5 +1,6 @@
 // What the page shows, derived from its state: pure functions, words and numbers only.
 
+import { PRIORITY_MARK, kindWords, needsAcknowledging } from "./alarms.ts";
 import type {
   Alarm,
   Baseline,
@@ -9,6 +10,7 @@ import type {
   Side,
   Trial,
 } from "./contract.ts";
+import { age, count, microvolts } from "./figures.ts";
 import { type ViewState, SILENCE_MS, baselineKey } from "./state.ts";
 
 // ------------------------------------------------------------------ is what is shown still true
@@ -81,14 +83,9 @@ export function audioPauseLeft_s(state: ViewState): number {
   return until_s === null || now_s === null ? 0 : Math.max(0, until_s - now_s);
 }
 
-// ----------------------------------------------------------------------------------- alarms
+// --------------------------------------------------------------------------- alarms in the case
 
 const PRIORITY_RANK: Record<Priority, number> = { high: 3, medium: 2, low: 1 };
-
-/** Whether it waits for somebody: its state says so, whoever may have seen it at an earlier time. */
-export function needsAcknowledging(alarm: Alarm): boolean {
-  return alarm.state !== "acknowledged" && alarm.state !== "resolved";
-}
 
 /** An alarm that nobody has acknowledged yet comes before any that somebody has. */
 function rank(alarm: Alarm): number {
@@ -108,93 +105,6 @@ export function rankedAlarms(state: ViewState): { open: Alarm[]; resolved: Alarm
       .sort((a, b) => rank(b) - rank(a) || newer(a, b)),
     resolved: all.filter((alarm) => alarm.state === "resolved").sort(newer),
   };
-}
-
-/** Marks of IEC 60601-1-8 for the three priorities: a sign that needs no colour. */
-export const PRIORITY_MARK: Record<Priority, string> = { high: "!!!", medium: "!!", low: "!" };
-
-const KIND_WORDS: Record<string, string> = {
-  amplitude_drop: "Amplitude drop",
-  response_lost: "Response lost",
-  latency_shift: "Latency shift",
-  threshold_rise: "Threshold rise",
-  morphology_change: "Shape changed",
-  signal_stalled: "No EMG signal",
-  signal_gap: "Gap in the signal",
-  clock_fault: "Clock fault",
-  lead_off: "Lead off",
-  electrocautery: "Electrocautery",
-  stimulus_missing: "Stimulus missing",
-  stimulus_misaligned: "Stimulus misaligned",
-  stimulus_not_delivered: "Stimulus not delivered",
-};
-
-export function kindWords(kind: string): string {
-  return KIND_WORDS[kind] ?? kind.charAt(0).toUpperCase() + kind.slice(1).replaceAll("_", " ");
-}
-
-/** Where an alarm stands in its life, in words that say what is wanted of a person. */
-export function stateWords(alarm: Alarm): string {
-  const words = lifeWords(alarm);
-  const unknown = alarm.evidence["interrupted"] !== undefined && alarm.state !== "resolved";
-  return unknown ? `${words} · monitor restarted, NOT KNOWN SINCE: repeat the stimulus` : words;
-}
-
-function lifeWords(alarm: Alarm): string {
-  switch (alarm.state) {
-    case "unconfirmed":
-      return alarm.class === "technical" || alarm.evidence["interrupted"] !== undefined
-        ? "UNCONFIRMED"
-        : "UNCONFIRMED · repeat the stimulus";
-    case "active":
-      return "ACTIVE";
-    case "acknowledged":
-      return `ACKNOWLEDGED by ${alarm.acknowledged_by}`;
-    case "latched":
-      return "LATCHED · gone, not acknowledged";
-    case "resolved":
-      return "RESOLVED";
-  }
-}
-
-/**
- * Why an alarm was raised: what was found where it says so (a technical one), else its rule, and of a
- * confirmed one what confirmed it in place of what would.
- */
-export function whyWords(alarm: Alarm): string {
-  const { message, confirmed_by: by } = alarm.evidence;
-  if (typeof message === "string" && message !== "") return message;
-  if (typeof by !== "string") return alarm.rule;
-  const [criterion] = alarm.rule.split(", ");
-  return `${criterion}: ${by}`;
-}
-
-const SCOPE_WORDS: Record<Alarm["scope"], string> = {
-  focal: "focal",
-  global: "global",
-  indeterminate: "scope open",
-};
-
-/**
- * What the trials so far say of a loss: the true amplitude with its interval, how likely it is below
- * the criterion, and the scope. Empty for an alarm without an estimate.
- */
-export function estimateWords(alarm: Alarm): string {
-  const figure = (name: string) => {
-    const value = alarm.evidence[name];
-    return typeof value === "number" ? value : null;
-  };
-  const percent = figure("estimate_percent");
-  const low = figure("estimate_lower_percent");
-  const high = figure("estimate_upper_percent");
-  const below = figure("probability_below");
-  if (percent === null || low === null || high === null || below === null) return "";
-  // Never rounded up to certainty.
-  const likely = (Math.min(Math.floor(100 * below), 99) / 100).toFixed(2);
-  return (
-    `estimate ${Math.round(percent)} % (${Math.round(low)}–${Math.round(high)}) ` +
-    `· P ${likely} · ${SCOPE_WORDS[alarm.scope]}`
-  );
 }
 
 export function sideWord(side: Side): string {
@@ -389,33 +299,4 @@ export function logEntries(state: ViewState): LogEntry[] {
   }
   // Sorting keeps the order of what happened at the same moment: reversed, the last comes first.
   return entries.reverse().sort((a, b) => b.at_s - a.at_s);
-}
-
-// ---------------------------------------------------------------------------------- figures
-
-const THIN_SPACE = "\u2009";
-
-/** Microvolts as people read them aloud: no decimals from 10 on, thousands set apart. */
-export function microvolts(uv: number): string {
-  if (uv < 10) return uv.toFixed(1);
-  return Math.round(uv)
-    .toString()
-    .replace(/\B(?=(\d{3})+$)/g, THIN_SPACE);
-}
-
-/** `1 response`, `3 responses`. */
-export function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? "" : "s"}`;
-}
-
-/** `0:42`, `12:05`, `1:02:03`. */
-export function clock(seconds: number): string {
-  const s = Math.max(0, Math.floor(seconds));
-  const mmss = `${Math.floor(s / 60) % 60}:${String(s % 60).padStart(2, "0")}`;
-  return s < 3600 ? mmss : `${Math.floor(s / 3600)}:${mmss.padStart(5, "0")}`;
-}
-
-/** An age that is read at a glance: `4 s`, then `2:05`. */
-export function age(seconds: number): string {
-  return seconds < 100 ? `${Math.max(0, Math.floor(seconds))} s` : clock(seconds);
 }

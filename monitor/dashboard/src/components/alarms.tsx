@@ -1,16 +1,18 @@
 import type { Alarm } from "../contract.ts";
 import type { ViewState } from "../state.ts";
 import {
-  PRIORITY_MARK,
-  alarmPercent,
-  channelWords,
-  clock,
+  basisWords,
   estimateWords,
+  evidenceRows,
   kindWords,
   needsAcknowledging,
+  notedWords,
+  PRIORITY_MARK,
   stateWords,
   whyWords,
-} from "../view.ts";
+} from "../alarms.ts";
+import { clock } from "../figures.ts";
+import { alarmPercent, channelWords } from "../view.ts";
 import { AcknowledgeButton } from "./acknowledge.tsx";
 import type { Operator } from "./operator.tsx";
 
@@ -61,14 +63,49 @@ export function AlarmList({ state, alarms, operator }: Props) {
                   {estimateWords(alarm)}
                 </span>
               )}
+              {alarm.state !== "resolved" && <Basis alarm={alarm} />}
               {alarm.state !== "resolved" && <Rule text={whyWords(alarm)} rule={alarm.rule} />}
             </div>
             <Percent value={alarmPercent(state, alarm)} />
+            <Evidence alarm={alarm} />
             {needsAcknowledging(alarm) && <AcknowledgeButton alarm={alarm} operator={operator} />}
           </li>
         ))}
       </ol>
     </section>
+  );
+}
+
+/** At first sight: how many trials, which baseline, and what else may explain it. */
+function Basis({ alarm }: { alarm: Alarm }) {
+  const basis = basisWords(alarm);
+  const noted = notedWords(alarm);
+  return (
+    <>
+      {basis !== "" && <span class="basis">{basis}</span>}
+      {noted !== "" && (
+        <span class="noted">
+          <b>noted</b> {noted}
+        </span>
+      )}
+    </>
+  );
+}
+
+/** Everything that the alarm rests on, for who opens it. */
+function Evidence({ alarm }: { alarm: Alarm }) {
+  return (
+    <details class="evidence">
+      <summary>evidence</summary>
+      <dl>
+        {evidenceRows(alarm).map((row, at) => (
+          <div key={at}>
+            <dt>{row.name}</dt>
+            <dd>{row.value}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
   );
 }
 

@@ -1,18 +1,8 @@
 import type { Alarm } from "../contract.ts";
 import type { ViewState } from "../state.ts";
-import {
-  PRIORITY_MARK,
-  alarmPercent,
-  channelWords,
-  clock,
-  kindWords,
-  needsAcknowledging,
-  reception,
-  silence,
-  stateWords,
-  watchWords,
-  whyWords,
-} from "../view.ts";
+import { kindWords, needsAcknowledging, PRIORITY_MARK, stateWords, whyWords } from "../alarms.ts";
+import { clock } from "../figures.ts";
+import { alarmPercent, channelWords, reception, silence, watchWords } from "../view.ts";
 import { AcknowledgeButton } from "./acknowledge.tsx";
 import type { Operator } from "./operator.tsx";
 

@@ -2,7 +2,8 @@ import { useRef, useState } from "preact/hooks";
 
 import { annotate } from "../api.ts";
 import type { ViewState } from "../state.ts";
-import { clock, logEntries } from "../view.ts";
+import { clock } from "../figures.ts";
+import { logEntries } from "../view.ts";
 import type { Operator } from "./operator.tsx";
 
 /** Remarks sent with one touch, and those that want a value or a level typed after them. */

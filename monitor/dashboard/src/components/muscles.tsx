@@ -1,15 +1,18 @@
+import { useState } from "preact/hooks";
+
 import type { Alarm, Channel } from "../contract.ts";
 import type { ViewState } from "../state.ts";
+import { PRIORITY_MARK } from "../alarms.ts";
+import { microvolts } from "../figures.ts";
 import {
-  PRIORITY_MARK,
   baselineOf,
   cellWords,
   channelAlarm,
   channelWords,
   lastTrial,
-  microvolts,
   muscleRows,
 } from "../view.ts";
+import { type Explained, Legend, onsetSd_ms, useExplanation } from "./explanation.tsx";
 import { Sweep } from "./sweep.tsx";
 import { Trend } from "./trend.tsx";
 
@@ -26,6 +29,13 @@ interface Props {
 /** Every muscle, left and right side by side, and under each side its trend over the case. */
 export function Muscles({ state, open, setAnew }: Props) {
   const rows = muscleRows(state.channels);
+  const [explain, setExplain] = useState<ReadonlySet<string>>(new Set());
+  const told = useExplanation(lastTrial(state), explain.size > 0);
+  const toggle = (channel: string) => {
+    const next = new Set(explain);
+    if (!next.delete(channel)) next.add(channel);
+    setExplain(next);
+  };
   const columns = [0, 1].map((column) =>
     rows.flatMap((row) => (row.cells[column] ? [row.cells[column]] : [])),
   );
@@ -43,6 +53,8 @@ export function Muscles({ state, open, setAnew }: Props) {
                 channel={channel}
                 open={open}
                 setAnew={setAnew}
+                told={explain.has(channel.channel) ? told : null}
+                toggle={() => toggle(channel.channel)}
               />
             ),
           ),
@@ -57,11 +69,22 @@ export function Muscles({ state, open, setAnew }: Props) {
   );
 }
 
-function Cell({ state, channel, open, setAnew }: Props & { channel: Channel }) {
+interface CellProps extends Props {
+  channel: Channel;
+  /** Why the network answered as it did, where this muscle's is asked for. */
+  told: Explained | null;
+  toggle(): void;
+}
+
+function Cell({ state, channel, open, setAnew, told, toggle }: CellProps) {
   const trial = lastTrial(state);
   const row = trial?.channels.find((c) => c.channel === channel.channel) ?? null;
   const baseline = baselineOf(state, channel.channel);
   const alarm = channelAlarm(open, channel.channel);
+  const said = told?.explanation?.trial === trial?.trial ? (told?.explanation ?? null) : null;
+  const mine = said?.channels.find((c) => c.channel === channel.channel) ?? null;
+  const sd_ms = onsetSd_ms(mine);
+  const name = channelWords(state, channel.channel, channel.muscle);
   const words = cellWords(row, baseline, state.caseInfo?.baseline_usable ?? 0);
   const percent = row?.comparable ? row.percent_of_baseline : null;
   return (
@@ -72,7 +95,7 @@ function Cell({ state, channel, open, setAnew }: Props & { channel: Channel }) {
       data-alarm-state={alarm?.state ?? "none"}
     >
       <h3>
-        {channelWords(state, channel.channel, channel.muscle)}
+        {name}
         {alarm !== null && <span class="mark"> {PRIORITY_MARK[alarm.priority]}</span>}
       </h3>
       {state.caseInfo !== null && (
@@ -82,6 +105,8 @@ function Cell({ state, channel, open, setAnew }: Props & { channel: Channel }) {
           row={row}
           baseline={baseline}
           waveforms={state.waveforms}
+          explanation={said}
+          mine={mine}
         />
       )}
       <div class="figures" data-tone={words.tone}>
@@ -105,16 +130,32 @@ function Cell({ state, channel, open, setAnew }: Props & { channel: Channel }) {
             )}
           </p>
         )}
+        {sd_ms !== null && row?.status === "response" && (
+          <p class="detail sd" title="one standard deviation, the network's">
+            onset ± {Math.max(sd_ms, 0.1).toFixed(1)} ms
+          </p>
+        )}
         {words.detail !== "" && <p class="detail">{words.detail}</p>}
       </div>
+      {told !== null && <Legend told={told} mine={mine} />}
       <button
         type="button"
         class="plain anew"
         title="Set the baseline anew"
-        aria-label={`Set the baseline of ${channelWords(state, channel.channel, channel.muscle)} anew`}
+        aria-label={`Set the baseline of ${name} anew`}
         onClick={() => setAnew(channel.channel)}
       >
         baseline
+      </button>
+      <button
+        type="button"
+        class="plain explain"
+        title="Show what of the sweep speaks to the network for a response"
+        aria-label={`Explain ${name}`}
+        aria-pressed={told !== null}
+        onClick={toggle}
+      >
+        explain
       </button>
     </div>
   );

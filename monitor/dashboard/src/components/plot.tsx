@@ -10,6 +10,7 @@ export const INK = {
   zone: "rgba(146, 160, 178, 0.13)",
   baseline: "#8592a0",
   onset: "#5fd3a4",
+  saliency: "#8f7bff",
   warn: "rgba(224, 185, 59, 0.6)",
   high: "#ff5a4f",
   medium: "#ffd60a",

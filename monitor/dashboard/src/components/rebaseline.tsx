@@ -11,7 +11,8 @@ import {
   reachesOf,
   standingLosses,
 } from "../baselines.ts";
-import { baselineOf, channelWords, clock, count, lastTrial } from "../view.ts";
+import { clock, count } from "../figures.ts";
+import { baselineOf, channelWords, lastTrial } from "../view.ts";
 import type { Operator } from "./operator.tsx";
 
 const ROLES = ["Neurophysiologist", "Technologist", "Anaesthetist", "Surgeon"];

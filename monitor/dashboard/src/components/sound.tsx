@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { pauseAudio } from "../api.ts";
 import { AlarmSound, audiblePriority } from "../audio.ts";
 import type { ViewState } from "../state.ts";
-import { audioPauseLeft_s, clock } from "../view.ts";
+import { clock } from "../figures.ts";
+import { audioPauseLeft_s } from "../view.ts";
 import type { Operator } from "./operator.tsx";
 
 const PAUSE_S = 120;

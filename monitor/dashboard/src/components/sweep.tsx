@@ -1,8 +1,18 @@
 import { useMemo } from "preact/hooks";
 import type uPlot from "uplot";
 
-import type { Baseline, CaseInfo, ChannelTrial, Trial, Waveforms } from "../contract.ts";
-import { halfScale_uv, microvolts } from "../view.ts";
+import type {
+  Baseline,
+  CaseInfo,
+  ChannelTrial,
+  ExplainedChannel,
+  Explanation,
+  Trial,
+  Waveforms,
+} from "../contract.ts";
+import { microvolts } from "../figures.ts";
+import { halfScale_uv } from "../view.ts";
+import { onsetSd_ms } from "./explanation.tsx";
 import { INK, Plot, axis, canvasFont, canvasPx, line } from "./plot.tsx";
 
 /** The part of a sweep that is shown, from the first pulse; later samples hold no answer. */
@@ -17,6 +27,16 @@ interface Scene {
   onsetUncertain: boolean;
   baselineOnset_ms: number | null;
   doubtful: boolean;
+  heat: Heat | null;
+}
+
+/** What spoke for a response, step by step from 0 to 1, and where the network saw its onset. */
+interface Heat {
+  from_ms: number;
+  step_ms: number;
+  values: readonly number[];
+  onset_ms: number | null;
+  onsetSd_ms: number | null;
 }
 
 interface Props {
@@ -25,10 +45,12 @@ interface Props {
   row: ChannelTrial | null;
   baseline: Baseline | null;
   waveforms: Waveforms | null;
+  explanation: Explanation | null;
+  mine: ExplainedChannel | null;
 }
 
 /** The last sweep over the baseline's, in ms from the first pulse, at the muscle's own scale. */
-export function Sweep({ info, trial, row, baseline, waveforms }: Props) {
+export function Sweep({ info, trial, row, baseline, waveforms, explanation, mine: why }: Props) {
   const mine = waveforms !== null && waveforms.trial === trial?.trial ? waveforms : null;
   const sweep = (row && mine?.sweeps_uv.get(row.channel)) ?? null;
   const index = mine?.stimulus_index ?? Math.round((info.pre_ms / 1000) * info.fs_hz);
@@ -46,10 +68,32 @@ export function Sweep({ info, trial, row, baseline, waveforms }: Props) {
       onsetUncertain: row?.onset_uncertain ?? false,
       baselineOnset_ms: baseline?.onset_ms ?? null,
       doubtful: row?.status === "rejected",
+      heat: explanation === null || why === null ? null : heatOf(explanation, why),
     }),
-    [data, trial, row, baseline, info],
+    [data, trial, row, baseline, info, explanation, why],
   );
   return <Plot options={options} data={data} scene={scene} />;
+}
+
+/**
+ * All muscles of a trial are held to its strongest, so that silence stays pale; but a trial without
+ * any response must not look like one.
+ */
+const LEAST_TOP = 1;
+
+function heatOf(explanation: Explanation, mine: ExplainedChannel): Heat | null {
+  if (mine.saliency === null) return null;
+  let top = LEAST_TOP;
+  for (const other of explanation.channels) top = Math.max(top, largest(other.saliency ?? []));
+  const sd_ms = onsetSd_ms(mine);
+  return {
+    from_ms: explanation.window_start_ms,
+    step_ms: 1000 / explanation.fs_hz,
+    // Lifted a little, so that the weak is seen beside the peaks and silence stays pale.
+    values: mine.saliency.map((value) => (value / top) ** 0.75),
+    onset_ms: sd_ms === null ? null : mine.onset_ms,
+    onsetSd_ms: sd_ms,
+  };
 }
 
 function aligned(
@@ -124,11 +168,40 @@ function drawBehind(plot: uPlot, scene: Scene): void {
   ctx.lineWidth = devicePixelRatio;
   const zero = plot.valToPos(0, "y", true);
   line(ctx, bbox.left, zero, bbox.left + bbox.width, zero);
+  if (scene.heat !== null) drawHeat(plot, scene.heat);
   if (scene.baselineOnset_ms !== null) {
     const at = x(scene.baselineOnset_ms);
     ctx.strokeStyle = INK.faint;
     ctx.setLineDash([canvasPx(0.2), canvasPx(0.25)]);
     line(ctx, at, bbox.top, at, bbox.top + bbox.height);
+  }
+  ctx.restore();
+}
+
+/** A glow behind the trace and a strip at its foot, where it can be read off against the time. */
+function drawHeat(plot: uPlot, heat: Heat): void {
+  const { ctx, bbox } = plot;
+  const strip = canvasPx(0.6);
+  const foot = bbox.top + bbox.height;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.fillStyle = INK.saliency;
+  heat.values.forEach((value, i) => {
+    const from = plot.valToPos(heat.from_ms + i * heat.step_ms, "x", true);
+    const to = plot.valToPos(heat.from_ms + (i + 1) * heat.step_ms, "x", true);
+    ctx.globalAlpha = 0.55 * value;
+    ctx.fillRect(from, bbox.top, to - from, bbox.height);
+    ctx.globalAlpha = value;
+    ctx.fillRect(from, foot - strip, to - from, strip);
+  });
+  if (heat.onset_ms !== null && heat.onsetSd_ms !== null) {
+    const from = plot.valToPos(heat.onset_ms - heat.onsetSd_ms, "x", true);
+    const to = plot.valToPos(heat.onset_ms + heat.onsetSd_ms, "x", true);
+    ctx.globalAlpha = 0.45;
+    ctx.fillStyle = INK.onset;
+    ctx.fillRect(from, bbox.top + bbox.height * 0.5, Math.max(to - from, 2), bbox.height * 0.5);
   }
   ctx.restore();
 }

@@ -1,6 +1,7 @@
 import type { CaseKind } from "../contract.ts";
 import type { ViewState } from "../state.ts";
-import { age, caseTime_s, caseWord, clock, lastTrial, trialAge_s } from "../view.ts";
+import { age, clock } from "../figures.ts";
+import { caseTime_s, caseWord, lastTrial, trialAge_s } from "../view.ts";
 import type { Operator } from "./operator.tsx";
 import { Sound } from "./sound.tsx";
 

@@ -3,7 +3,8 @@ import type uPlot from "uplot";
 
 import type { Alarm, Annotation, Channel } from "../contract.ts";
 import type { ViewState } from "../state.ts";
-import { caseTime_s, clock, percentTrend, sideWord } from "../view.ts";
+import { clock } from "../figures.ts";
+import { caseTime_s, percentTrend, sideWord } from "../view.ts";
 import { INK, Plot, axis, canvasFont, canvasPx, cssPx, line } from "./plot.tsx";
 
 /** Above this the curve runs along the upper edge: a rise needs no exact reading, a drop does. */
