@@ -1,15 +1,16 @@
 """The deployed network: small enough that sixteen muscles cost a fraction of a millisecond.
 
-A strided stem brings 500 samples to 125 and then 63 steps of 1.6 ms; three residual convolutions,
-dilated 1, 3 and 9, see 20 ms to each side. From there:
+A strided stem brings 500 samples to 125 and then 63 steps of 1.6 ms; four residual convolutions,
+dilated 1, 3, 9 and 18, see 50 ms to each side. From there:
 
 * **Onset and end** are distributions over 504 bins of 0.2 ms, eight bins a step, so that no pooling
   ever loses a position (a *heat map*, as in landmark detection). The onset is the distribution's
   median, which makes the mean absolute error least; its spread is the onset's uncertainty.
 * **Amplitude** starts from the span of the sweep between onset and end and is corrected in
   logarithms by the dense layer, which also says how far it may be off.
-* The dense layer (the 128-d embedding) sees the mean, the largest and the onset's features, and
-  answers response, artefact with its types and severity, and the class of shape.
+* The dense layer (the 128-d embedding) sees the mean, the largest, the onset's features and the
+  mean of those between onset and end, and answers response, artefact with its types and severity,
+  and the class of shape.
 
 Every sweep is brought to its own scale, so that 5 uV and 10 mV are answered alike: a sweep times
 ten gives ten times the amplitude and the same everything else.
@@ -17,7 +18,7 @@ ten gives ten times the amplitude and the same everything else.
 Saliency is Grad-CAM (Selvaraju et al., ICCV 2017) of the response's logit in closed form, with the
 gradient taken at each step rather than averaged (HiResCAM, Draelos & Carin 2020): averaged over
 steps, a feature that matters at the onset would light up wherever it occurs. The gradient through
-mean, largest and onset's features is matrix products, so it is part of the graph.
+mean, largest, onset's and inner features is matrix products, so it is part of the graph.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ from monitor.measure.network import ARTEFACT_TYPES
 from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES
 
 CHANNELS, STEM, BODY, EMBEDDING = 4, 16, 48, 128
-DILATIONS = (1, 3, 9)
+DILATIONS = (1, 3, 9, 18)
+#: What the dense layer sees of the features: their mean, largest, at the onset, inside.
+VIEWS = 4
 #: Steps of the body, samples in a step, and bins in all.
 STEPS, FOLD = 63, 8
 BINS = STEPS * FOLD
@@ -55,6 +58,8 @@ HEADS = {
     "morphology": MORPHOLOGIES,
 }
 EXTREMES = 4
+#: All that the dense layer sees: views of the features, extremes, the onset's place and spread.
+SEEN = VIEWS * BODY + EXTREMES + 2
 #: Where the compression of a channel turns from linear to flat, in units of the scale.
 KNEE, KNEE_WHOLE = 2.0, 10.0
 
@@ -77,8 +82,8 @@ class Answers(NamedTuple):
     """Answers as they are exported, (batch,) unless said otherwise.
 
     ``artefact_types`` (batch, 7) and ``morphology`` (batch, 3) are probabilities; ``novelty``
-    is the embedding's Mahalanobis distance from those of the validation split, 1 at the 99.5th
-    percentile; ``embedding`` is (batch, 128), ``saliency`` (batch, 500).
+    is the Mahalanobis distance of what the dense layer sees from the validation split, 1 at the
+    99.5th percentile; ``embedding`` is (batch, 128), ``saliency`` (batch, 500).
     """
 
     amplitude_uv: Tensor
@@ -97,9 +102,10 @@ class Answers(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A heat map's reading: (batch, 1) median and mean distance from it, in ms from the first edge.
+    """Two heat maps' reading, onset's and end's: (batch, 2) medians and mean distances from them.
 
-    ``step_share`` and ``step_begun`` (batch, 63): the share in each step, and up to its end.
+    Both in ms from the first edge. ``step_share`` and ``step_begun`` (batch, 2, 63): the share in
+    each step, and up to its end.
     """
 
     median_ms: Tensor
@@ -109,11 +115,15 @@ class Place(NamedTuple):
 
 
 class Body(NamedTuple):
-    """What the heads read."""
+    """What the heads read. ``views`` (batch, 2, 63): weights of the steps at the onset, inside.
+
+    ``seen`` (batch, 198): what the dense layer is given.
+    """
 
     features: Tensor
-    onset: Place
-    end: Place
+    place: Place
+    views: Tensor
+    seen: Tensor
     hidden: Tensor
     start: Tensor
     scale: Tensor
@@ -133,7 +143,7 @@ class CompactNet(nn.Module):
         self.down = _convolution(STEM, BODY, 5, stride=2)
         self.body = nn.ModuleList(_convolution(BODY, BODY, 3, dilation=d) for d in DILATIONS)
         self.maps = nn.Conv1d(BODY, 2 * FOLD, 1)
-        self.dense = nn.Linear(3 * BODY + EXTREMES + 2, EMBEDDING)
+        self.dense = nn.Linear(SEEN, EMBEDDING)
         self.dropout = nn.Dropout(0.1)
         self.heads = nn.Linear(EMBEDDING, sum(HEADS.values()))
         self.register_buffer("smoothing", torch.from_numpy(_smoothing()), persistent=False)
@@ -141,8 +151,9 @@ class CompactNet(nn.Module):
         bin_ms = (np.arange(STEPS)[None] * FOLD + np.arange(FOLD)[:, None] + 0.5) * BIN_MS
         for name, values in (
             ("bin_ms", bin_ms.reshape(1, -1)),
-            ("earlier", np.triu(np.ones((STEPS, STEPS)), 1)),
+            ("until", np.triu(np.ones((STEPS, STEPS)))),
             ("earlier_fold", np.tril(np.ones((FOLD, FOLD)), -1)),
+            ("both_ways", np.array([[[1.0], [-1.0]]])),
         ):
             tensor = torch.from_numpy(values.astype(np.float32))
             self.register_buffer(name, tensor, persistent=False)
@@ -150,8 +161,8 @@ class CompactNet(nn.Module):
         #: Set on the validation split: stated over trained spread, see ``models.calibrate``.
         self.register_buffer("onset_sd_scale", torch.ones(()))
         self.register_buffer("amplitude_sd_scale", torch.ones(()))
-        self.register_buffer("usual", torch.zeros(EMBEDDING))
-        self.register_buffer("whitening", torch.eye(EMBEDDING))
+        self.register_buffer("usual", torch.zeros(SEEN))
+        self.register_buffer("whitening", torch.eye(SEEN))
 
     def channels(self, sweep: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Bring sweeps to their own scale.
@@ -163,68 +174,74 @@ class CompactNet(nn.Module):
             (batch, 4, 500): the sweep less its local mean, compressed; the same over its largest
             value; the whole sweep less its mean, compressed; and, the same everywhere, how far the
             largest value stands out (so that each place knows what noise it is in). Then the sweep
-            less its mean, (batch, 500), the largest value less its local mean and the scale,
-            (batch, 1) each.
+            less its mean, (batch, 1, 500), the largest value less its local mean and the scale,
+            (batch, 1, 1) each.
         """
-        x = sweep.reshape(-1, NETWORK_SAMPLES)
-        binned = x.reshape(-1, NETWORK_SAMPLES // LEVEL_SAMPLES, LEVEL_SAMPLES).mean(dim=2)
-        local = x - binned @ self.smoothing
-        whole = x - binned.mean(dim=1, keepdim=True)
+        binned = sweep.reshape(-1, 1, NETWORK_SAMPLES // LEVEL_SAMPLES, LEVEL_SAMPLES).mean(dim=3)
+        local = sweep - binned @ self.smoothing
+        whole = sweep - binned.mean(dim=2, keepdim=True)
         size = local.abs()
-        scale = size.sqrt().mean(dim=1, keepdim=True).square() + FLOOR
-        largest = size.amax(dim=1, keepdim=True) + FLOOR
+        scale = size.sqrt().mean(dim=2, keepdim=True).square() + FLOOR
+        largest = size.amax(dim=2, keepdim=True) + FLOOR
         above = whole.abs() + KNEE_WHOLE * scale
-        stands_out = (0.3 * torch.log(largest / scale) - 0.7).expand(-1, NETWORK_SAMPLES)
-        stacked = torch.stack(
+        stands_out = (0.3 * torch.log(largest / scale) - 0.7).expand(-1, 1, NETWORK_SAMPLES)
+        stacked = torch.cat(
             [local / (size + KNEE * scale), local / largest, whole / above, stands_out], dim=1
         )
         return stacked, whole, largest, scale
 
-    def see(self, sweep: Tensor) -> tuple[Body, Tensor, Tensor]:
-        """Everything up to the embedding, and the logits of onset and end, (batch, 504) each."""
-        stacked, whole, largest, scale = self.channels(sweep)
+    def features(self, stacked: Tensor) -> Tensor:
+        """(batch, 48, 63) of the channels (batch, 4, 500)."""
         x = torch.relu(self.down(torch.relu(self.stem(stacked))))
         for block in self.body:
             x = torch.relu(x + block(x))
-        onset_logits, end_logits = (part.flatten(1) for part in self.maps(x).split(FOLD, dim=1))
-        onset = self.place(onset_logits)
-        end = self.place(end_logits)
+        return x
+
+    def in_half_precision(self, stacked: Tensor) -> Tensor:
+        """:meth:`features`, convolved in bfloat16; float32 again."""
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.features(stacked).float()
+
+    def see(self, sweep: Tensor) -> tuple[Body, Tensor]:
+        """Everything up to the embedding, and the logits of onset and end, (batch, 2, 504)."""
+        stacked, whole, largest, scale = self.channels(sweep)
+        # Half as long to train, and rounding much like the deployed file's eight bits.
+        x = self.in_half_precision(stacked) if self.training else self.features(stacked)
+        logits = self.maps(x).reshape(-1, 2, BINS)
+        place = self.place(logits)
         # The span between onset and end, about the level at the onset, in steps.
-        at = onset.step_share.detach()
-        inside = onset.step_begun.detach() * (1.0 - end.step_begun.detach())
-        highest = self.pool(whole[:, None])[:, 0]
-        lowest = -self.pool(-whole[:, None])[:, 0]
-        level = (at * (highest + lowest)).sum(dim=1, keepdim=True) * 0.5
-        span = ((highest - level) * inside).amax(dim=1, keepdim=True) - (
-            (lowest - level) * inside
-        ).amin(dim=1, keepdim=True)
-        extent = highest.amax(dim=1, keepdim=True) - lowest.amin(dim=1, keepdim=True)
-        extremes = torch.cat([largest, extent, level.abs(), span], dim=1)
-        extremes = torch.log(extremes / scale + 1.0)
-        times = torch.cat([0.01 * onset.median_ms, torch.log(onset.spread_ms + 0.05)], dim=1)
-        looked_at = torch.bmm(x, at[:, :, None])[:, :, 0]
-        hidden = torch.relu(
-            self.dense(
-                torch.cat(
-                    [x.mean(dim=2), x.amax(dim=2), looked_at, extremes, times.detach()], dim=1
-                )
-            )
+        at = place.step_share[:, :1].detach()
+        begun, ended = place.step_begun.detach().split(1, dim=1)
+        inside = begun * (1.0 - ended)
+        views = torch.cat([at, inside / (inside.sum(dim=2, keepdim=True) + FLOOR)], dim=1)
+        # How far up, and how far down, each step reaches.
+        reach = self.pool(torch.cat([whole, -whole], dim=1))
+        up, down = reach.split(1, dim=1)
+        level = (at * (up - down)).sum(dim=2, keepdim=True) * 0.5
+        span = ((reach - level * self.both_ways) * inside).amax(dim=2).sum(dim=1, keepdim=True)
+        extent = reach.amax(dim=2).sum(dim=1, keepdim=True)
+        extremes = torch.cat([largest[:, 0], extent, level[:, 0].abs(), span], dim=1)
+        extremes = torch.log(extremes / scale[:, 0] + 1.0)
+        times = torch.cat(
+            [0.01 * place.median_ms[:, :1], torch.log(place.spread_ms[:, :1] + 0.05)], dim=1
         )
-        body = Body(x, onset, end, hidden, extremes[:, -1], scale[:, 0])
-        return body, onset_logits, end_logits
+        looked_at = (views @ x.transpose(1, 2)).flatten(1)
+        seen = torch.cat([x.mean(dim=2), x.amax(dim=2), looked_at, extremes, times.detach()], dim=1)
+        hidden = torch.relu(self.dense(seen))
+        return Body(x, place, views, seen, hidden, extremes[:, -1], scale[:, 0, 0]), logits
 
     def place(self, logits: Tensor) -> Place:
-        """Read a heat map, (batch, 504)."""
-        share = torch.softmax(logits, dim=1)
-        folded = share.reshape(-1, FOLD, STEPS)
-        step_share = folded.sum(dim=1)
-        before = step_share @ self.earlier
+        """Read the heat maps, (batch, 2, 504)."""
+        share = torch.softmax(logits, dim=2)
+        folded = share.reshape(-1, 2, FOLD, STEPS)
+        step_share = folded.sum(dim=2)
+        begun = step_share @ self.until
         # Share of earlier bins: of earlier steps, and of earlier bins in the step.
-        cumulated = (before[:, None] + self.earlier_fold @ folded).flatten(1)
-        reached = ((0.5 - cumulated) / (share + 1e-9)).clamp(0.0, 1.0)
-        median_ms = BIN_MS * reached.sum(dim=1, keepdim=True)
-        spread_ms = (share * (self.bin_ms - median_ms).abs()).sum(dim=1, keepdim=True)
-        return Place(median_ms, spread_ms, step_share, before + step_share)
+        cumulated = (begun - step_share)[:, :, None] + self.earlier_fold @ folded
+        reached = ((0.5 - cumulated) / (folded + 1e-9)).clamp(0.0, 1.0)
+        median_ms = BIN_MS * reached.sum(dim=(2, 3))
+        spread_ms = (share * (self.bin_ms - median_ms[:, :, None]).abs()).sum(dim=2)
+        return Place(median_ms, spread_ms, step_share, begun)
 
     def answer_heads(self, body: Body) -> dict[str, Tensor]:
         """The dense layer's answers by name, (batch, n) each."""
@@ -233,11 +250,11 @@ class CompactNet(nn.Module):
 
     def raw(self, sweep: Tensor) -> Raw:
         """Answers as trained; the logarithm of the amplitude in units of the input."""
-        body, onset_logits, end_logits = self.see(sweep)
+        body, logits = self.see(sweep)
         out = self.answer_heads(body)
         return Raw(
-            onset_logits,
-            end_logits,
+            logits[:, 0],
+            logits[:, 1],
             out["log_amplitude"][:, 0] + body.start + torch.log(body.scale),
             out["log_amplitude_spread"][:, 0],
             out["response"][:, 0],
@@ -249,16 +266,17 @@ class CompactNet(nn.Module):
 
     def forward(self, sweep: Tensor) -> Answers:
         """Answers in microvolts, milliseconds and probabilities."""
-        body, _, _ = self.see(sweep)
+        body, _ = self.see(sweep)
+        onset_ms, end_ms = body.place.median_ms[:, 0], body.place.median_ms[:, 1]
         out = self.answer_heads(body)
         log_amplitude = out["log_amplitude"][:, 0] + body.start
         return Answers(
             amplitude_uv=torch.exp(log_amplitude) * body.scale * SCALE_UV,
-            onset_ms=self.window_offset_ms + FIRST_EDGE_MS + body.onset.median_ms[:, 0],
-            duration_ms=(body.end.median_ms - body.onset.median_ms)[:, 0].clamp(min=0.0),
+            onset_ms=self.window_offset_ms + FIRST_EDGE_MS + onset_ms,
+            duration_ms=(end_ms - onset_ms).clamp(min=0.0),
             artefact=torch.sigmoid(out["artefact"][:, 0]),
             response=torch.sigmoid(out["response"][:, 0]),
-            onset_sd_ms=body.onset.spread_ms[:, 0] * self.onset_sd_scale,
+            onset_sd_ms=body.place.spread_ms[:, 0] * self.onset_sd_scale,
             # Of a Laplace distribution with this scale.
             amplitude_log_sd=np.sqrt(2.0)
             * torch.exp(out["log_amplitude_spread"][:, 0])
@@ -266,7 +284,7 @@ class CompactNet(nn.Module):
             artefact_types=torch.sigmoid(out["artefact_types"]),
             severity=(torch.exp(out["severity"][:, 0]) - 1.0).clamp(min=0.0),
             morphology=torch.softmax(out["morphology"], dim=1),
-            novelty=((body.hidden - self.usual) @ self.whitening).square().sum(dim=1).sqrt(),
+            novelty=((body.seen - self.usual) @ self.whitening).square().sum(dim=1).sqrt(),
             embedding=body.hidden,
             saliency=self.saliency(body),
         )
@@ -276,14 +294,16 @@ class CompactNet(nn.Module):
         row = list(HEADS).index("response")
         weight = self.heads.weight[sum(list(HEADS.values())[:row])]
         active = (body.hidden > 0.0).to(body.hidden.dtype) * weight
-        mean, largest, looked_at = (active @ self.dense.weight[:, : 3 * BODY]).split(BODY, dim=1)
+        seen = active @ self.dense.weight[:, : VIEWS * BODY]
+        mean, largest, at, inside = seen[:, :, None].split(BODY, dim=1)
         x = body.features
         # The largest value's gradient lies where it is; a feature that never fires adds nothing.
         is_largest = (x >= x.amax(dim=2, keepdim=True)).to(x.dtype)
         gradient = (
-            mean[:, :, None] / STEPS
-            + largest[:, :, None] * is_largest
-            + looked_at[:, :, None] * body.onset.step_share[:, None]
+            mean / STEPS
+            + largest * is_largest
+            + at * body.views[:, :1]
+            + inside * body.views[:, 1:]
         )
         cam = torch.relu((gradient * x).sum(dim=1))
         return cam @ self.stretch

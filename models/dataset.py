@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from dataclasses import dataclass, fields, replace
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.simulator import ARTEFACT_TYPES, BLOCK_SWEEPS, Block, simulate_block
+from models.simulator import BLOCK_SWEEPS, Block, simulate_block
 from monitor.measure.clean import clean
 from monitor.measure.plan import plan_sweeps
-from monitor.measure.resample import NETWORK_SAMPLES, network_window
+from monitor.measure.resample import network_window
 
 Float32Array = NDArray[np.float32]
 
 #: The network's window starts this long after the last pulse. Its first millisecond is blanked on
 #: purpose: the straight line there tells where the artefact was.
 WINDOW_OFFSET_MS = 3.0
+
+
+#: What the training data follow from.
+SOURCES = ("responses.py", "disturbances.py", "hard.py", "simulator.py")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,25 +58,52 @@ def block_windows(block: Block) -> Float32Array:
     return network_window(clean(block.sweeps_uv, plan).sweeps_uv, setup.fs_hz, start)
 
 
-def simulate_windows(seed: int, split: str, count: int) -> WindowSet:
-    """Simulate ``count`` sweeps of a split, block by block, and cut their windows."""
-    windows = np.empty((count, NETWORK_SAMPLES), np.float32)
-    truth = {
-        field.name: np.empty(count, np.float32)
-        for field in fields(WindowSet)
-        if field.name != "windows_uv"
-    }
-    truth["artefact_types"] = np.empty((count, len(ARTEFACT_TYPES)), np.float32)
-    for number, first in enumerate(range(0, count, BLOCK_SWEEPS)):
-        block = simulate_block(seed, split, number, min(BLOCK_SWEEPS, count - first))
-        rows = slice(first, first + block.sweeps_uv.shape[0])
-        windows[rows] = block_windows(block)
-        for name, values in truth.items():
-            values[rows] = getattr(block.truth, name)
-    return WindowSet(windows, **truth)
+def simulate_windows(seed: int, split: str, count: int, workers: int = 1) -> WindowSet:
+    """Simulate ``count`` sweeps of a split, block by block, and cut their windows.
+
+    A block follows from its number alone: any number of worker processes gives the same set.
+    """
+    return _windows(seed, split, count, workers, np.float32)
 
 
-def stored_windows(seed: int, split: str, count: int, folder: Path | None) -> WindowSet:
+def _windows(seed: int, split: str, count: int, workers: int, kind: type[np.floating]) -> WindowSet:
+    blocks = -(-count // BLOCK_SWEEPS)
+    if workers == 1:
+        return _some_windows(seed, split, count, kind, range(blocks))
+    shares = [range(first, min(first + 64, blocks)) for first in range(0, blocks, 64)]
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        parts = list(pool.map(partial(_some_windows, seed, split, count, kind), shares))
+    return _joined(parts)
+
+
+def _some_windows(
+    seed: int, split: str, count: int, kind: type[np.floating], blocks: range
+) -> WindowSet:
+    """The windows of some of the blocks that hold ``count`` sweeps."""
+    parts = []
+    for number in blocks:
+        block = simulate_block(
+            seed, split, number, min(BLOCK_SWEEPS, count - number * BLOCK_SWEEPS)
+        )
+        truth = {
+            field.name: np.asarray(getattr(block.truth, field.name), np.float32)
+            for field in fields(WindowSet)
+            if field.name != "windows_uv"
+        }
+        parts.append(WindowSet(block_windows(block).astype(kind, copy=False), **truth))
+    return _joined(parts)
+
+
+def _joined(parts: list[WindowSet]) -> WindowSet:
+    names = [field.name for field in fields(WindowSet)]
+    return WindowSet(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    )
+
+
+def stored_windows(
+    seed: int, split: str, count: int, folder: Path | None, workers: int = 1
+) -> WindowSet:
     """:func:`simulate_windows`, its windows rounded to float16 and kept in ``folder`` if given.
 
     Half precision keeps 11 bits: far finer than the noise of any sweep. Only a file of the same
@@ -82,8 +116,7 @@ def stored_windows(seed: int, split: str, count: int, folder: Path | None) -> Wi
         if path.exists():
             with np.load(path) as stored:
                 return WindowSet(**{name: stored[name] for name in names})
-    data = simulate_windows(seed, split, count)
-    data = replace(data, windows_uv=data.windows_uv.astype(np.float16))
+    data = _windows(seed, split, count, workers, np.float16)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, **{name: getattr(data, name) for name in names})
@@ -96,7 +129,7 @@ def training_sha256(seed: int, count: int) -> str:
     Of the code, what it does: comments, docstrings and layout don't count.
     """
     digest = hashlib.sha256()
-    for source in ("responses.py", "disturbances.py", "simulator.py"):
+    for source in SOURCES:
         tree = ast.parse(Path(__file__).with_name(source).read_text(encoding="utf-8"))
         digest.update(ast.unparse(_WithoutDocstrings().visit(tree)).encode())
     digest.update(f"seed={seed} sweeps={count}".encode())

@@ -63,7 +63,7 @@ def noise(
     emg = np.zeros((count, n))
     rows = np.flatnonzero(active)
     fired = _trains(rng, rate_hz[rows] / fs_hz, n)
-    emg[rows] = _potentials(fired, np.exp(-1e3 / fs_hz / scale_ms[rows]), mixture[rows])
+    emg[rows] = potentials(fired, np.exp(-1e3 / fs_hz / scale_ms[rows]), mixture[rows])
 
     low_pass, high_pass = amplifier.lowpass(fs_hz), amplifier.highpass(fs_hz)
     hiss = filtered(filtered(hiss, low_pass), high_pass)
@@ -98,7 +98,7 @@ def _trains(rng: np.random.Generator, per_sample: FloatArray, n: int) -> FloatAr
 
 
 @njit(cache=True)
-def _potentials(fired, pole, mixture):  # type: ignore[no-untyped-def]
+def potentials(fired, pole, mixture):  # type: ignore[no-untyped-def]
     """Each impulse as ``z**3 exp(-z)`` and its differences: four equal poles and a mixture."""
     k, n = fired.shape
     out = np.empty((k, n))
@@ -162,7 +162,7 @@ def drift(rng: np.random.Generator, count: int, t_ms: FloatArray) -> FloatArray:
     wander += rng.normal(size=(count, 1)) * 30.0
 
     moved = np.flatnonzero(rng.random(count) < 0.1)
-    extent = log_uniform(rng, 2.0, 40.0, (moved.size, 1)) * _signs(rng, moved.size)
+    extent = log_uniform(rng, 2.0, 40.0, (moved.size, 1)) * signs(rng, moved.size)
     since_ms = np.maximum(t_ms - rng.uniform(5.0, 60.0, (moved.size, 1)), 0.0)
     rise_ms = rng.uniform(30.0, 150.0, (moved.size, 1))
     wander[moved] += extent * (since_ms / rise_ms) ** 2 * np.exp(2.0 - 2.0 * since_ms / rise_ms)
@@ -198,11 +198,11 @@ def stimulus_artefact(
         (count, n) in noise SD, and the span of what is seen, (count,).
     """
     count = noise_uv.size
-    spike = log_uniform(rng, 20.0, 10_000.0, (count,)) / noise_uv * _signs(rng, count)[:, 0]
+    spike = log_uniform(rng, 20.0, 10_000.0, (count,)) / noise_uv * signs(rng, count)[:, 0]
     spike *= np.where(rng.random(count) < 0.1, 1e-3, 1.0)
     size = np.empty((count, 4))
     size[:, 0] = spike
-    size[:, 1] = spike * log_uniform(rng, 0.002, 0.08, (count,)) * _signs(rng, count)[:, 0]
+    size[:, 1] = spike * log_uniform(rng, 0.002, 0.08, (count,)) * signs(rng, count)[:, 0]
     size[:, 2] = size[:, 1] * rng.uniform(-0.5, 0.5, count) * (rng.random(count) < 1 / 3)
     size[:, 3] = spike * log_uniform(rng, 0.002, 0.05, (count,)) * (rng.random(count) < 0.5)
     tau_ms = np.empty((count, 4))
@@ -258,7 +258,7 @@ def heart(rng: np.random.Generator, count: int, t_ms: FloatArray) -> FloatArray:
     """A QRS complex of 6-25 noise SD at 50-110 a minute in an eighth of the channels."""
     total = np.zeros((count, t_ms.size))
     rows = np.flatnonzero(rng.random(count) < 0.125)
-    size = log_uniform(rng, 6.0, 25.0, (rows.size, 1)) * _signs(rng, rows.size)
+    size = log_uniform(rng, 6.0, 25.0, (rows.size, 1)) * signs(rng, rows.size)
     period_ms = rng.uniform(545.0, 1200.0, (rows.size, 1))
     phase_ms = rng.uniform(0.0, 1.0, (rows.size, 1)) * period_ms
     since_ms = np.mod(t_ms[None, :] - phase_ms, period_ms) - 60.0
@@ -271,7 +271,7 @@ def electrode_pop(rng: np.random.Generator, count: int, t_ms: FloatArray) -> Flo
     """A step of 8-200 noise SD that decays within 1-30 ms, somewhere in 6 % of the sweeps."""
     total = np.zeros((count, t_ms.size))
     rows = np.flatnonzero(rng.random(count) < 0.06)
-    size = log_uniform(rng, 8.0, 200.0, (rows.size, 1)) * _signs(rng, rows.size)
+    size = log_uniform(rng, 8.0, 200.0, (rows.size, 1)) * signs(rng, rows.size)
     since_ms = t_ms[None, :] - rng.uniform(t_ms[0], t_ms[-1], (rows.size, 1))
     decay = np.exp(-np.maximum(since_ms, 0.0) / log_uniform(rng, 1.0, 30.0, (rows.size, 1)))
     total[rows] = size * decay * (since_ms >= 0.0)
@@ -323,5 +323,6 @@ def clip(rng: np.random.Generator, sweeps: FloatArray, seen: Flags) -> FloatArra
     return np.where(in_window, (1.0 - share) * highest, 0.0)
 
 
-def _signs(rng: np.random.Generator, count: int) -> FloatArray:
+def signs(rng: np.random.Generator, count: int) -> FloatArray:
+    """(count, 1), each 1 or -1."""
     return np.asarray(rng.choice([-1.0, 1.0], (count, 1)))

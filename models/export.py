@@ -46,7 +46,7 @@ from monitor.measure.resample import NETWORK_SAMPLES
 
 OPSET = 18
 #: Network -> (name of its file, version, precision).
-FILES = {"compact": ("mep_cnn", "2.0.0", "int8"), "paper": ("paper_cnn", "1.0.0", "fp32")}
+FILES = {"compact": ("mep_cnn", "3.0.0", "int8"), "paper": ("paper_cnn", "1.0.0", "fp32")}
 WEIGHTS = Path("models/weights")
 #: Golden sweeps: so many clear responses of the validation split, and a flat line.
 GOLDEN_SWEEPS = 7
@@ -130,6 +130,13 @@ def quantise(graph: onnx.ModelProto, seed: int) -> onnx.ModelProto:
         for node in graph.graph.node
         if node.op_type == "Conv"
         and (filters[node.input[1]] > FLOAT_FILTERS or node is _first_convolution(graph))
+    ]
+    # What is rectified right behind a convolution is rounded once, not before and after.
+    convolved = {node.output[0] for node in graph.graph.node if node.name in large}
+    large += [
+        node.name
+        for node in graph.graph.node
+        if node.op_type == "Relu" and node.input[0] in convolved
     ]
     with tempfile.TemporaryDirectory() as scratch:
         plain, prepared, done = (Path(scratch, f"{name}.onnx") for name in "abc")

@@ -25,7 +25,7 @@ from models.dataset import WINDOW_OFFSET_MS, WindowSet, simulate_windows
 from models.export import load_checkpoint, write_file
 from models.objectives import COMPACT_WEIGHTS, Targets, losses, targets_of, weighted
 from models.train import sweeps_of
-from monitor.measure.clean import clean_sweeps
+from monitor.measure.clean import clean
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import network_window
 from monitor.types import MonitorError
@@ -125,7 +125,7 @@ def _read(path: Path) -> Labelled:
     unknown = np.full(len(sweeps), np.nan)
     present = arrays.get("present", np.where(np.isfinite(onset_ms), 1.0, np.nan))
     return Labelled(
-        network_window(clean_sweeps(sweeps, plan), fs_hz, start),
+        network_window(clean(sweeps, plan).sweeps_uv, fs_hz, start),
         onset_ms - plan.last_pulse_ms,
         np.asarray(arrays.get("amplitude_uv", unknown), np.float64),
         np.asarray(present, np.float64),

@@ -28,7 +28,7 @@ COMPACT_WEIGHTS = {
     "onset": 1.0,
     "end": 0.3,
     "amplitude": 1.0,
-    "response": 2.0,
+    "response": 3.0,
     "artefact": 1.0,
     "types": 3.0,
     "severity": 0.3,

@@ -22,7 +22,7 @@ from scipy.io import loadmat
 
 from models.simulator import ARTEFACT_TYPES, simulate_block
 from monitor.load_network import load_network
-from monitor.measure.clean import clean_sweeps
+from monitor.measure.clean import clean
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.resample import network_window
 
@@ -72,7 +72,7 @@ def draw_saliency(folder: Path, out: Path) -> None:
         at = int(np.argmin(np.abs(times)))
         plan = plan_sweeps(fs_hz, sweep.size, at)
         start = at + network.window_offset_ms * fs_hz / 1e3
-        window = network_window(clean_sweeps(sweep[None], plan), fs_hz, start)
+        window = network_window(clean(sweep[None], plan).sweeps_uv, fs_hz, start)
         said, told = network(window), network.explain(window)
         if told is None:
             raise ValueError("the deployed network explains nothing")

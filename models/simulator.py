@@ -7,8 +7,9 @@ follows from (seed, split, number) alone, so any block can be made anew, in any 
 What is true of a sweep comes from the noiseless response (:mod:`models.responses` defines onset,
 duration, amplitude and phases). **SNR** is the peak of the noiseless |response| over the SD of the
 stationary noise (hiss and background EMG); mains, drift and artefacts come on top and are not
-counted. Sweeps to train on have a log-uniform SNR; those to validate and test on lie in the bands
-:data:`SNR_BANDS` in equal shares.
+counted. Sweeps to validate and test on lie in the bands :data:`SNR_BANDS` in equal shares; those
+to train on in :data:`TRAINING_BANDS`, most where answers are hard and not hopeless. Three in ten
+of the blocks to train on hold the disturbances of :mod:`models.hard` as well.
 
 **Artefact.** Each of :data:`ARTEFACT_TYPES` is present where it spans more than 8 noise SD (mains:
 5) within the 100 ms that the network sees; noise alone spans 6 to 7. They are: what is left of the
@@ -35,7 +36,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models import disturbances
+from models import disturbances, hard
 from models.responses import Amplifier, Grid, draw_responses, log_uniform
 from monitor.measure.clean import clean_sweeps
 from monitor.measure.morphology import morphology_of
@@ -55,10 +56,15 @@ MAX_PULSES = 9
 
 #: To validate and test: a response's SNR lies in each of these equally often.
 SNR_BANDS = ((1.5, 3.0), (3.0, 5.0), (5.0, 10.0), (10.0, 200.0))
-TRAINING_SNR = (1.2, 200.0)
+#: To train: bands and their shares.
+TRAINING_BANDS = ((1.2, 3.0), (3.0, 5.0), (5.0, 10.0), (10.0, 30.0), (30.0, 200.0))
+TRAINING_SHARES = (0.2, 0.22, 0.28, 0.18, 0.12)
 NOISE_RANGE_UV = (0.7, 30.0)
 AMPLITUDE_RANGE_UV = (5.0, 10_000.0)
 ABSENT_SHARE = 0.35
+#: Of the blocks to train on; and how many of their sweeps hold no response.
+HARD_SHARE = 0.3
+HARD_ABSENT_SHARE = 0.5
 
 #: What the network sees, from the last pulse; and where the blanking of its artefact ends.
 SEEN_MS = (4.2, 103.0)
@@ -137,7 +143,10 @@ def simulate_block(seed: int, split: str, number: int, count: int) -> Block:
         count: sweeps in it.
     """
     rng = block_rng(seed, split, number)
-    return simulate(rng, draw_setup(rng), count, in_bands=split != "training")
+    setup = draw_setup(rng)
+    if split != "training":
+        return simulate(rng, setup, count)
+    return simulate(rng, setup, count, training=True, hard_block=bool(rng.random() < HARD_SHARE))
 
 
 def block_rng(seed: int, split: str, number: int) -> np.random.Generator:
@@ -165,22 +174,39 @@ def draw_setup(rng: np.random.Generator) -> Setup:
     )
 
 
-def draw_snr(rng: np.random.Generator, count: int, in_bands: bool) -> FloatArray:
-    """(count,) log-uniform over the whole range, or within bands of equal shares."""
-    if not in_bands:
-        return log_uniform(rng, *TRAINING_SNR, (count,))
-    edges = np.log(np.array(SNR_BANDS))[rng.integers(0, len(SNR_BANDS), count)]
+def draw_snr(rng: np.random.Generator, count: int, training: bool) -> FloatArray:
+    """(count,) log-uniform within bands: those to train on, or those of equal shares."""
+    if training:
+        edges = np.log(np.array(TRAINING_BANDS))
+        edges = edges[rng.choice(len(edges), count, p=TRAINING_SHARES)]
+    else:
+        edges = np.log(np.array(SNR_BANDS))[rng.integers(0, len(SNR_BANDS), count)]
     return np.asarray(np.exp(rng.uniform(edges[:, 0], edges[:, 1])))
 
 
-def simulate(rng: np.random.Generator, setup: Setup, count: int, in_bands: bool = False) -> Block:
-    """Draw ``count`` sweeps of a set-up, their SNR log-uniform or in bands of equal shares."""
+def simulate(
+    rng: np.random.Generator,
+    setup: Setup,
+    count: int,
+    *,
+    training: bool = False,
+    hard_block: bool = False,
+) -> Block:
+    """Draw ``count`` sweeps of a set-up.
+
+    Args:
+        rng: source of randomness.
+        setup: what they share.
+        count: how many.
+        training: their SNR is drawn as for training, else in bands of equal shares.
+        hard_block: with the disturbances of :mod:`models.hard`, and fewer responses.
+    """
     t_ms = setup.t_ms()
     amplifier = Amplifier(setup.lowpass_hz, setup.highpass_hz)
     last_ms = setup.last_pulse_ms
     seen = (t_ms >= last_ms + SEEN_MS[0]) & (t_ms < last_ms + SEEN_MS[1])
-    present = rng.random(count) >= ABSENT_SHARE
-    snr = np.where(present, draw_snr(rng, count, in_bands), 0.0)
+    present = rng.random(count) >= (HARD_ABSENT_SHARE if hard_block else ABSENT_SHARE)
+    snr = np.where(present, draw_snr(rng, count, training), 0.0)
     noise_uv = log_uniform(rng, *NOISE_RANGE_UV, (count,))
 
     # In units of the noise's SD until the very end.
@@ -205,8 +231,17 @@ def simulate(rng: np.random.Generator, setup: Setup, count: int, in_bands: bool 
     cautery = disturbances.electrocautery(rng, count, t_ms)
     pop = disturbances.electrode_pop(rng, count, t_ms)
     heart = disturbances.heart(rng, count, t_ms)
+    burst = np.zeros_like(noise)
+    wander = disturbances.drift(rng, count, t_ms)
+    if hard_block:
+        more = hard.draw_hardships(rng, t_ms, setup.pulses_ms, amplifier, noise_uv, seen)
+        noise[more.noisy], emg[more.noisy] = more.noise, more.noise
+        contracted[more.noisy] = more.contracted
+        stimulus += more.residue
+        left = np.where(more.residue.any(axis=1), np.ptp(stimulus[:, seen], axis=1), left)
+        burst, wander = more.burst, wander + more.movement
     sweeps = response + noise + stimulus + hum + cautery + pop + heart
-    sweeps += disturbances.drift(rng, count, t_ms)
+    sweeps += wander + burst
     lost = disturbances.lost_electrode(rng, sweeps, seen)
     clipped = disturbances.clip(rng, sweeps, seen)
     plan = plan_sweeps(setup.fs_hz, setup.n_samples, setup.stimulus_index, setup.pulses_ms)
@@ -217,7 +252,7 @@ def simulate(rng: np.random.Generator, setup: Setup, count: int, in_bands: bool 
             left,
             # Beyond the blanking the cleaning takes nothing but hum and a level.
             np.ptp((cleaned - sweeps + hum)[:, seen], axis=1),
-            np.where(contracted, np.ptp(emg[:, seen], axis=1), 0.0),
+            np.where(contracted, np.ptp(emg[:, seen], axis=1), _shown(burst, seen)),
             np.ptp(cautery[:, seen], axis=1),
             np.ptp(pop[:, seen], axis=1),
             clipped,
@@ -254,6 +289,12 @@ def simulate(rng: np.random.Generator, setup: Setup, count: int, in_bands: bool 
     )
 
 
+def _shown(waves: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
+    """(k,) how much the waves span where they are seen; 0 where it could be noise."""
+    span = np.ptp(waves[:, seen], axis=1)
+    return np.where(span > disturbances.PRESENT_SD, span, 0.0)
+
+
 def labelled_sweeps(
     seed: int,
     split: str,
@@ -280,7 +321,7 @@ def labelled_sweeps(
         rng = block_rng(seed, split, number)
         drawn = draw_setup(rng)
         setup = replace(drawn, lowpass_hz=min(drawn.lowpass_hz, 0.4 * fs_hz), **shape)
-        blocks.append(simulate(rng, setup, min(BLOCK_SWEEPS, count - first), in_bands=True))
+        blocks.append(simulate(rng, setup, min(BLOCK_SWEEPS, count - first)))
     truth = {
         name: np.concatenate([getattr(block.truth, name) for block in blocks])
         for name in Truth.__dataclass_fields__

@@ -44,7 +44,7 @@ def subject_sweeps(seed: int, subject: int, count: int) -> dict[str, NDArray[np.
     truths: dict[str, list[NDArray[np.float64]]] = {field.name: [] for field in fields(Truth)}
     found = 0
     while found < count:
-        block = simulate(rng, setup, 64, in_bands=True)
+        block = simulate(rng, setup, 64)
         truth = block.truth
         near = np.abs(truth.onset_ms - centre_ms) < SPREAD_MS
         # As many absent ones as chance gives beside the responses of that subject.

@@ -1,11 +1,13 @@
 """Fit a network to simulated sweeps: ``python -m models.train [--network compact|paper]``.
 
-AdamW along a half cosine (Adam's first steps are warmed up), a weighted sum of the losses of
-:mod:`models.objectives`. Every sweep is shown upright or turned over at random, for polarity means
-nothing to a surface electrode. After the last epoch the compact network's stated uncertainties are
-calibrated on the validation split (:mod:`models.calibrate`).
+AdamW at a constant rate (its first steps are warmed up) that falls along a half cosine in the last
+part of the epochs, a weighted sum of the losses of :mod:`models.objectives`. Every sweep is shown
+upright or turned over at random, for polarity means nothing to a surface electrode. After the last
+epoch the compact network's stated uncertainties are calibrated on the validation split
+(:mod:`models.calibrate`).
 
-One thread, one seed: the same command on the same machine gives the same weights.
+One thread, one seed: the same command on the same machine gives the same weights, broken off and
+taken up again (``--progress``) or not. Only simulating runs in several processes.
 """
 
 from __future__ import annotations
@@ -27,8 +29,10 @@ from models.objectives import Targets, losses, targets_of, weighted
 
 BATCH = 128
 WARM_UP = 200
+#: In this last part of the epochs the learning rate falls.
+FALLING_SHARE = 0.4
 #: Name -> learning rate, epochs and sweeps unless told otherwise.
-DEFAULTS = {"compact": (3e-3, 10, 240_000), "paper": (1e-3, 2, 60_000)}
+DEFAULTS = {"compact": (2.5e-3, 16, 600_000), "paper": (1e-3, 2, 60_000)}
 #: Where checkpoints go unless told otherwise.
 CHECKPOINTS = Path("out")
 
@@ -45,6 +49,13 @@ def sweeps_of(windows_uv: np.ndarray) -> Tensor:
     return torch.from_numpy(windows_uv[:, None, :].astype(np.float32) / np.float32(SCALE_UV))
 
 
+def rate_at(step: int, steps: int) -> float:
+    """The share of the learning rate at a step of all steps."""
+    warm_up = min(WARM_UP, max(1, steps // 10))
+    left = min(1.0, (1.0 - step / steps) / FALLING_SHARE)
+    return min(1.0, (step + 1) / warm_up) * 0.5 * (1.0 - float(np.cos(np.pi * left)))
+
+
 def fit(
     model: CompactNet | MepCnn,
     training: WindowSet,
@@ -52,29 +63,37 @@ def fit(
     epochs: int,
     seed: int,
     learning_rate: float,
+    progress: Path | None = None,
 ) -> list[tuple[float, float]]:
-    """Train in place; print and return (training loss, validation loss) of every epoch."""
-    generator = torch.Generator().manual_seed(seed)
+    """Train in place; print and return (training loss, validation loss) of every epoch.
+
+    Args:
+        progress: where every epoch leaves what it takes to go on, and where a file of that kind
+            is gone on from, as if nothing had happened.
+    """
     targets = targets_of(training)
     count = len(training.snr)
     batches = max(1, count // BATCH)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=1e-4)
-    warm_up = min(WARM_UP, max(1, batches * epochs // 10))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser,
-        lambda step: (
-            min(1.0, (step + 1) / warm_up)
-            * 0.5
-            * (1.0 + np.cos(np.pi * min(1.0, step / (epochs * batches))))
-        ),
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=learning_rate, weight_decay=1e-4, fused=True
     )
-    curve = []
-    for epoch in range(epochs):
+    curve: list[tuple[float, float]] = []
+    if progress is not None and progress.exists():
+        kept = torch.load(progress, weights_only=True)
+        model.load_state_dict(kept["state"])
+        optimiser.load_state_dict(kept["optimiser"])
+        torch.set_rng_state(kept["random"])
+        curve = [(float(a), float(b)) for a, b in kept["curve"]]
+    for epoch in range(len(curve), epochs):
         started_s = time.process_time()
         model.train()
+        generator = torch.Generator().manual_seed(1000 * seed + epoch)
         order = torch.randperm(count, generator=generator)
         total = 0.0
-        for batch in order[: batches * BATCH].chunk(batches):
+        for number, batch in enumerate(order[: batches * BATCH].chunk(batches)):
+            rate = learning_rate * rate_at(epoch * batches + number, epochs * batches)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
             turned = torch.randint(0, 2, (len(batch), 1, 1), generator=generator) * 2.0 - 1.0
             sweeps = sweeps_of(training.windows_uv[batch.numpy()]) * turned
             loss = weighted(losses(model, sweeps, targets.rows(batch)))
@@ -82,7 +101,6 @@ def fit(
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimiser.step()
-            schedule.step()
             total += loss.item()
         parts = held_out(model, validation)
         curve.append((total / batches, float(weighted(parts))))
@@ -92,6 +110,15 @@ def fit(
             f"  {time.process_time() - started_s:.0f} CPU s",
             flush=True,
         )
+        if progress is not None:
+            keep = {
+                "state": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "random": torch.get_rng_state(),
+                "curve": curve,
+            }
+            torch.save(keep, progress.with_suffix(".part"))
+            progress.with_suffix(".part").replace(progress)
     return curve
 
 
@@ -117,18 +144,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="checkpoint; default out/<network>.pt")
     parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     parser.add_argument("--rate", type=float, help="learning rate at its highest")
+    parser.add_argument("--progress", type=Path, help="file to go on from after a break")
+    parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
     parser.add_argument("--cache", type=Path, help="folder that keeps simulated sweeps")
     parser.add_argument("--tiny", action="store_true", help="seconds, to see that it works")
     options = parser.parse_args(arguments)
     learning_rate, epochs, count = DEFAULTS[options.network]
     epochs, count = options.epochs or epochs, options.sweeps or count
     if options.tiny:
-        epochs, count = 1, 512
+        epochs, count, options.workers = 1, 512, 1
 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(options.seed)
-    training = stored_windows(options.seed, "training", count, options.cache)
+    training = stored_windows(options.seed, "training", count, options.cache, options.workers)
     validation = stored_windows(
         options.seed, "validation", min(12_000, max(256, count // 15)), options.cache
     )
@@ -137,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.start is not None:
         model.load_state_dict(torch.load(options.start, weights_only=True)["state"])
     learning_rate = options.rate or learning_rate
-    curve = fit(model, training, validation, epochs, options.seed, learning_rate)
+    curve = fit(model, training, validation, epochs, options.seed, learning_rate, options.progress)
     if isinstance(model, CompactNet):
         calibrate(model, validation)
     out = options.out or CHECKPOINTS / f"{options.network}.pt"

@@ -11,6 +11,8 @@ from models.calibrate import LOWEST_SNR, ONE_SD, USUAL_SHARE, calibrate  # noqa:
 from models.compact import CompactNet  # noqa: E402
 from models.dataset import simulate_windows  # noqa: E402
 from models.train import sweeps_of  # noqa: E402
+from monitor.load_network import load_network  # noqa: E402
+from monitor.measure.network import NOVEL  # noqa: E402
 
 
 def test_stated_spreads_cover_two_thirds_and_the_usual_is_within_one() -> None:
@@ -31,3 +33,23 @@ def test_stated_spreads_cover_two_thirds_and_the_usual_is_within_one() -> None:
     with torch.no_grad():
         strange = model(1e4 * torch.eye(500)[:4, None])
     assert strange.novelty.min() > 0.5
+
+
+def test_the_deployed_network_tells_the_strange_from_the_usual() -> None:
+    network = load_network()
+    rng = np.random.default_rng(6)
+    at_ms, turns = np.arange(500) / 5.0, rng.random((100, 1))
+    noise = rng.standard_normal((100, 500))
+    strange = {
+        "square waves": np.sign(
+            np.sin(2 * np.pi * (at_ms / rng.uniform(6.0, 40.0, (100, 1)) + turns))
+        ),
+        "tones": np.sin(2 * np.pi * (at_ms * rng.uniform(0.15, 1.0, (100, 1)) + turns)),
+    }
+    for name, waves in strange.items():
+        novelty = network((30.0 * waves + noise).astype(np.float32)).novelty
+        assert novelty is not None
+        assert np.mean(novelty > NOVEL) > 0.6, name
+    usual = network(simulate_windows(6, "validation", 640).windows_uv).novelty
+    assert usual is not None
+    assert np.mean(usual > NOVEL) < 0.01

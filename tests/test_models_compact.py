@@ -13,6 +13,7 @@ from models.compact import (  # noqa: E402
     FIRST_EDGE_MS,
     FOLD,
     STEPS,
+    VIEWS,
     CompactNet,
 )
 
@@ -57,32 +58,35 @@ def test_a_flat_line_has_an_answer(model) -> None:
 
 
 def logits_at(*bins: int):
-    """Heat maps with everything in one bin each, counted in time."""
+    """Pairs of heat maps, all of a map in one bin: that of its row and the next."""
     logits = torch.full((len(bins), FOLD, STEPS), -40.0)
     for row, each in enumerate(bins):
         logits[row, each % FOLD, each // FOLD] = 40.0
-    return logits.flatten(1)
+    logits = logits.flatten(1)
+    return torch.stack([logits, logits.roll(-1, 0)], dim=1)
 
 
 def test_a_place_is_the_median_of_its_heat_map(model) -> None:
     place = model.place(logits_at(0, 7, 8, 250, BINS - 1))
-    expected = BIN_MS * (torch.tensor([0, 7, 8, 250, BINS - 1])[:, None] + 0.5)
+    at = torch.tensor([0, 7, 8, 250, BINS - 1])
+    expected = BIN_MS * (torch.stack([at, at.roll(-1)], dim=1) + 0.5)
     torch.testing.assert_close(place.median_ms, expected, atol=1e-3, rtol=0)
     assert (place.spread_ms < 1e-3).all()
-    assert place.step_begun[3, 30] < 1e-6
-    assert place.step_begun[3, 31] == pytest.approx(1.0)
+    assert place.step_begun[3, 0, 30] < 1e-6
+    assert place.step_begun[3, 0, 31] == pytest.approx(1.0)
 
 
 def test_median_and_spread_are_those_of_any_distribution(model) -> None:
-    logits = 3.0 * torch.randn(6, BINS, generator=torch.Generator().manual_seed(2))
+    logits = 3.0 * torch.randn(3, 2, BINS, generator=torch.Generator().manual_seed(2))
     place = model.place(logits)
-    share = torch.softmax(logits, 1).reshape(-1, FOLD, STEPS).transpose(1, 2).flatten(1).numpy()
+    share = torch.softmax(logits, 2).reshape(-1, FOLD, STEPS).transpose(1, 2).flatten(1).numpy()
+    medians_ms, spreads_ms = place.median_ms.flatten(), place.spread_ms.flatten()
     for row in range(6):
         reached = np.concatenate([[0.0], np.cumsum(share[row].astype(np.float64))])
         median = BIN_MS * np.interp(0.5, reached, np.arange(BINS + 1))
-        assert place.median_ms[row, 0].item() == pytest.approx(median, abs=0.02)
+        assert medians_ms[row].item() == pytest.approx(median, abs=0.02)
         away = np.abs(BIN_MS * (np.arange(BINS) + 0.5) - median)
-        assert place.spread_ms[row, 0].item() == pytest.approx((share[row] * away).sum(), rel=1e-3)
+        assert spreads_ms[row].item() == pytest.approx((share[row] * away).sum(), rel=1e-3)
 
 
 def test_bins_and_samples_share_their_times(model) -> None:
@@ -100,14 +104,14 @@ def test_bins_and_samples_share_their_times(model) -> None:
 
 
 def test_saliency_is_the_gradient_of_the_response_times_the_features(model) -> None:
-    body, _, _ = model.see(noise(3))
+    body, _ = model.see(noise(3))
     features = body.features.detach().requires_grad_()
     pooled = [
         features.mean(dim=2),
         features.amax(dim=2),
-        (body.onset.step_share.detach()[:, None] * features).sum(dim=2),
+        *(features @ body.views.detach().transpose(1, 2)).unbind(dim=2),
     ]
-    weight = model.dense.weight[:, : 3 * features.shape[1]]
+    weight = model.dense.weight[:, : VIEWS * features.shape[1]]
     active = (body.hidden > 0).float().detach()
     logit = model.heads((torch.cat(pooled, dim=1) @ weight.T) * active)[:, 2]
     (gradient,) = torch.autograd.grad(logit.sum(), features)

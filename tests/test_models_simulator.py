@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from models.simulator import (
     ARTEFACT_TYPES,
     SNR_BANDS,
     SPLITS,
-    TRAINING_SNR,
+    TRAINING_BANDS,
+    TRAINING_SHARES,
     Block,
     draw_setup,
     labelled_sweeps,
     main,
+    simulate,
     simulate_block,
 )
 
@@ -73,14 +76,37 @@ def test_amplitudes_and_snr_lie_within_their_ranges(blocks: list[Block]) -> None
         assert np.mean((snr >= low) & (snr < high)) == pytest.approx(0.25, abs=0.06)
 
 
-def test_sweeps_to_train_on_cover_the_range_evenly() -> None:
-    drawn = [simulate_block(5, "training", number, 32).truth.snr for number in range(10)]
+def test_sweeps_to_train_on_lie_in_their_bands() -> None:
+    drawn = [simulate_block(5, "training", number, 32).truth.snr for number in range(16)]
     snr = np.concatenate(drawn)
     snr = snr[np.isfinite(snr)]
-    assert snr.min() >= TRAINING_SNR[0]
-    assert snr.max() <= TRAINING_SNR[1]
-    middle = np.sqrt(TRAINING_SNR[0] * TRAINING_SNR[1])
-    assert np.mean(snr < middle) == pytest.approx(0.5, abs=0.12)
+    for (low, high), share in zip(TRAINING_BANDS, TRAINING_SHARES, strict=True):
+        assert np.mean((snr >= low) & (snr <= high)) == pytest.approx(share, abs=0.08)
+    assert snr.max() <= TRAINING_BANDS[-1][1]
+
+
+#: Of sixteen sweeps of block 3: mean |sample| in uV, sum of onsets in ms.
+STANDING = {"validation": (133.575082, 344.148088), "test": (110.396123, 360.668947)}
+
+
+@pytest.mark.parametrize("split", list(STANDING))
+def test_what_is_validated_and_tested_on_stands(split: str) -> None:
+    """Figures stay comparable: what the training split is given reaches no other one."""
+    block = simulate_block(2026, split, 3, 16)
+    stated = (np.abs(block.sweeps_uv).mean(), np.nansum(block.truth.onset_ms))
+    assert stated == pytest.approx(STANDING[split], rel=1e-6)
+
+
+def test_hard_blocks_hold_fewer_responses_and_more_artefacts() -> None:
+    setup = replace(draw_setup(np.random.default_rng(1)), fs_hz=5000.0)
+    usual, harder = (
+        simulate(np.random.default_rng(2), setup, 400, training=True, hard_block=is_hard).truth
+        for is_hard in (False, True)
+    )
+    assert np.mean(harder.response) < np.mean(usual.response) - 0.05
+    assert np.mean(harder.artefact) > np.mean(usual.artefact) + 0.1
+    for truth in (usual, harder):
+        assert np.isfinite(truth.snr[truth.response]).all()
 
 
 def test_the_truth_is_that_of_the_noiseless_response(blocks: list[Block]) -> None:

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the train extra (torch) is not installed")
 
 from models.dataset import simulate_windows  # noqa: E402
-from models.train import build, fit, main  # noqa: E402
+from models.train import build, fit, main, rate_at  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +44,31 @@ def test_the_command_repeats_itself_bit_by_bit(
     assert states[0]["training_sha256"] == states[1]["training_sha256"]
     for name, value in states[0]["state"].items():
         assert torch.equal(value, states[1]["state"][name]), name
+
+
+def test_the_rate_warms_up_stands_and_falls_to_nothing() -> None:
+    rates = np.array([rate_at(step, 5000) for step in range(5000)])
+    assert rates[0] < 0.01
+    assert (rates[200:3000] == 1.0).all()
+    assert (np.diff(rates[3000:]) < 0).all()
+    assert rates[-1] < 1e-4
+
+
+def test_a_training_broken_off_goes_on_as_if_nothing_had_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The rate follows from the number of all epochs, which the broken one is not told here.
+    monkeypatch.setattr("models.train.rate_at", lambda step, steps: 1.0)
+    data = simulate_windows(4, "training", 512)
+    held = simulate_windows(4, "validation", 64)
+    made = []
+    for parts in ([2], [1, 2]):
+        torch.manual_seed(4)
+        for number, epochs in enumerate(parts):
+            model = build("compact")
+            progress = tmp_path / f"{len(parts)}.pt"
+            assert progress.exists() == (number > 0)
+            fit(model, data, held, epochs, seed=4, learning_rate=2e-3, progress=progress)
+        made.append(model.state_dict())
+    for name, value in made[0].items():
+        assert torch.equal(value, made[1][name]), name

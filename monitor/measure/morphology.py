@@ -1,4 +1,9 @@
-"""Phases of a response: deflections that cross the resting level and are large enough to count."""
+"""Phases of a response: deflections that cross the resting level and are large enough to count.
+
+A phase has to reach a fifth of the largest deflection. A smaller share would count what no two
+readers, and no two sweeps, agree on: in an ordinary sweep, whose response is ten times the noise,
+an eighth of it is 1.2 SD, which noise makes and unmakes; a fifth is 2 SD and shows in the trace.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from numba import njit
 from monitor.types import Morphology
 
 #: A phase counts from this share of the largest deflection ...
-PHASE_SHARE = 0.12
+PHASE_SHARE = 0.20
 #: ... and from so many noise SD.
 PHASE_SD = 3.0
 

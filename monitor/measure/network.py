@@ -49,8 +49,8 @@ ARTEFACT_TYPES = (
 )
 MORPHOLOGIES = (Morphology.MONOPHASIC, Morphology.BIPHASIC, Morphology.POLYPHASIC)
 #: A window whose ``novelty`` is above this is unlike what the network was trained on: 1 is the
-#: 99.5th percentile of the simulator's validation split.
-NOVEL = 1.5
+#: 99.5th percentile of the simulator's validation split, of which one in a thousand is above 1.2.
+NOVEL = 1.2
 #: Up to so many windows at once are answered in arrays kept for that number of them.
 MOST_BOUND = 32
 #: How far a golden answer may be off. Between processors a value may fall to the other side of a
