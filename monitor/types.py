@@ -184,10 +184,11 @@ class Measurement(Struct, frozen=True, gc=False):
     is peak to peak, corrected for the noise floor, and lies within ``amplitude_lower_uv`` to
     ``amplitude_upper_uv`` (95 %); ``amplitude_raw_uv`` is the plain maximum minus minimum. Where
     there is no response ``amplitude_uv`` is 0 and the upper bound says how large a response could
-    have been missed. ``snr`` is peak |response| over the noise SD.
+    have been missed. ``snr`` is peak |response| over the noise SD. Of a response whose tops the
+    converter cut off (``saturated`` among ``reasons``) no upper bound is known.
 
-    ``artefact_probability`` is the network's, and 1 where the stimulus artefact's tail was seen and
-    subtracted.
+    ``artefact_probability`` is the network's, raised by the stimulus artefact's tail, which it does
+    not get to see, and 1 where the converter was out of range.
 
     ``onset_uncertain`` concerns the latency alone. ``amplitude_uncertain`` says that the amplitude
     (or the absence of a response) rests on a doubtful sweep, with the doubt among ``reasons``:

@@ -80,6 +80,17 @@ def test_saturation_of_half_the_channels_at_once_is_electrocautery() -> None:
     assert case.trial() == [(AlarmKind.ELECTROCAUTERY, "", AlarmState.RESOLVED)]
 
 
+def test_responses_cut_off_at_their_tops_are_saturated_channels_and_no_electrocautery() -> None:
+    cut = Measurement(
+        Status.RESPONSE, ("saturated",), amplitude_uv=3000.0, amplitude_uncertain=True
+    )
+    case = Case()
+    assert case.trial(cut, cut, cut) == [
+        (AlarmKind.SATURATED, channel, AlarmState.ACTIVE) for channel in ("e1", "e2", "e3")
+    ]
+    assert (AlarmKind.SATURATED, "e1", AlarmState.RESOLVED) in case.trial()
+
+
 def test_any_other_reason_shows_when_it_comes_again() -> None:
     case = Case()
     assert case.trial(rejected("nan")) == []

@@ -40,10 +40,11 @@ PAPER_GATE_SNR = 3.0
 #: Under this share of the threshold nothing is looked at further.
 CANDIDATE_RATIO = 0.5
 
-#: Two bursts of the noise are two if they start so many times ``ENERGY_MS`` apart; ...
-APART = 2
-#: ... a burst that stands more than this above all others came once: a pop or a heart beat.
-ONCE = 1.5
+#: Two bursts of the noise are two if they start so many times ``ENERGY_MS`` apart (a pop decays for
+#: up to 30 ms); a burst that stands so many times above all others came once: a pop, a
+#: heart beat, a twitch.
+APART = 5
+ONCE = 4.0
 
 
 @njit(cache=True)
@@ -84,15 +85,15 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
         frame: ``plan.Frame``: where the noise was estimated.
 
     Returns:
-        (index of the strongest stretch or -1, its energy in uV RMS, threshold in uV RMS, started
-        inside the masked part, bursts of the noise in noise SD). The fourth is true where the
-        energy was above the threshold from the start and still rose: a response whose onset the
-        artefact hides. The last is what the noise's strongest stretch reaches, unless it came once.
+        (index of the strongest stretch or -1, its energy in uV RMS, threshold in uV RMS, threshold
+        without bursts of the noise that came once, started inside the masked part, bursts of the
+        noise that came more than once in noise SD). The fifth is true where the energy was above
+        the threshold from the start and still rose: a response whose onset the artefact hides.
     """
     per_ms = frame.fs_hz / 1e3
     width = energy_width(frame.fs_hz)
     if stop <= start:
-        return -1, 0.0, 0.0, False, 0.0
+        return -1, 0.0, 0.0, 0.0, False, 0.0
     noise_peak, bursts = 0.0, 0.0
     if frame.noise_stop - frame.noise_start > width:
         # The last stretch that fits is left out, as it was when the thresholds were measured.
@@ -100,9 +101,10 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
         noise_peak, bursts = strongest_bursts(steady, APART * width)
     noise_ms = (frame.noise_stop - frame.noise_start) / per_ms
     limit = noise_sd_uv * threshold_sd(noise_ms, (stop - start) / per_ms)
+    lenient = limit
     if noise_sd_uv > 0.0:
-        over = np.interp(noise_peak / noise_sd_uv, NOISE_BURST_SD, OVER_NOISE_BURST)
-        limit = max(limit, over * noise_peak)
+        limit = max(limit, _above_burst(noise_peak, noise_sd_uv))
+        lenient = max(lenient, _above_burst(bursts, noise_sd_uv))
         bursts /= noise_sd_uv
     energy = running_rms(band_uv[start : stop + width - 1], width)
     masked = False
@@ -127,25 +129,31 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
         if energy[i] > largest:
             largest = energy[i]
             best = start + i
-    return best, largest, limit, masked, bursts
+    return best, largest, limit, lenient, masked, bursts
+
+
+@njit(cache=True)
+def _above_burst(burst_uv, noise_sd_uv):  # type: ignore[no-untyped-def]
+    """What stands clear of bursts of the noise that reach ``burst_uv`` RMS."""
+    return burst_uv * np.interp(burst_uv / noise_sd_uv, NOISE_BURST_SD, OVER_NOISE_BURST)
 
 
 @njit(cache=True)
 def strongest_bursts(energy, apart):  # type: ignore[no-untyped-def]
-    """Largest of ``energy`` (m,), and how large bursts are that come more than once: the largest,
-    or ``ONCE`` the largest that lies ``apart`` samples from it where that is less."""
+    """Largest of ``energy`` (m,), and the largest without what came once.
+
+    That is the same, unless it stands ``ONCE`` times above all that lies ``apart`` samples from it.
+    """
     peak = 0
     for i in range(energy.size):
         if energy[i] > energy[peak]:
             peak = i
     second = 0.0
-    alone = True
     for i in range(energy.size):
         if abs(i - peak) >= apart:
             second = max(second, energy[i])
-            alone = False
     largest = energy[peak]
-    return largest, largest if alone else min(largest, ONCE * second)
+    return largest, second if 0.0 < ONCE * second < largest else largest
 
 
 @njit(cache=True)

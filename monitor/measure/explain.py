@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from monitor.measure.clean import clean
-from monitor.measure.fault import faults_of
+from monitor.measure.fault import CLIPPED, faults_of
 from monitor.measure.network import Explanation, Network, NetworkOutput
 from monitor.measure.plan import SweepPlan
 from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES
@@ -73,7 +73,8 @@ def explain_sweeps(
         options: of the measurement.
     """
     sweeps = np.ascontiguousarray(sweeps_uv, dtype=np.float64)
-    faults = tuple(faults_of(sweeps, plan))
+    # A clipped sweep is measured, so it can be explained.
+    faults = tuple("" if fault == CLIPPED else fault for fault in faults_of(sweeps, plan))
     shown = tuple(index for index, fault in enumerate(faults) if not fault)
     cleaned = clean(sweeps[list(shown)], plan, options.mains_hz)
     windows_uv = network_view(cleaned, plan, stimulus_fraction, network)

@@ -9,6 +9,8 @@ from monitor.measure import noise
 from monitor.measure.plan import SweepPlan
 from monitor.types import FloatArray
 
+#: Looked at is so much after the artefact: a response is over by then.
+LOOKED_MS = 100.0
 #: So many equal samples in a row at the extreme of a sweep, far outside the noise, are clipping.
 CLIPPED_RUN = 4
 CLIPPED_SD = 10.0
@@ -60,11 +62,11 @@ def _fault(x, frame):  # type: ignore[no-untyped-def]
         missing += 0 if np.isfinite(value) else 1
     if missing:
         return _NAN
-    rest = x[frame.search_start :]
+    rest = x[frame.search_start :][: int(LOOKED_MS * frame.fs_hz / 1e3) + 1]
+    before = x[frame.noise_start : frame.noise_stop]
     low, high = noise.extremes(rest)
     if low == high:
         # An electrode that was lost before the stimulus, or a quiet one under one converter step?
-        before = x[frame.noise_start : frame.noise_stop]
         same = 0
         for value in before:
             same += 1 if value == low else 0
@@ -76,18 +78,16 @@ def _fault(x, frame):  # type: ignore[no-untyped-def]
     if max(at_low, at_high) < min(CUT_SAMPLES, FINE_RUN):
         return _NONE
     railed = at_low + at_high >= RAILED_SHARE * rest.size
-    if _clipped(x, low, high, frame) or _cut(rest, low, high):
+    if _clipped(rest, before, low, high) or _cut(rest, low, high):
         blocked = railed or at_low + at_high > CLIPPED_MS * frame.fs_hz / 1e3
         return _SATURATED if blocked else _CLIPPED
     return _SATURATED if railed and _is_railed(rest, low, high) else _NONE
 
 
 @njit(cache=True)
-def _clipped(x, low, high, frame):  # type: ignore[no-untyped-def]
-    """Whether ``x`` (n,) stays at one of its extremes, far outside the noise."""
-    scratch = np.empty(x.size)
-    rest = x[frame.search_start :]
-    sd = noise.robust_sd(x[frame.noise_start : frame.noise_stop], scratch)
+def _clipped(rest, before, low, high):  # type: ignore[no-untyped-def]
+    """Whether ``rest`` (n,) stays at one of its extremes, far outside the noise of ``before``."""
+    sd = noise.robust_sd(before, np.empty(before.size))
     middle = noise.median(rest)
     for extreme in (low, high):
         far = abs(extreme - middle) > CLIPPED_SD * max(sd, 1e-9)
@@ -100,14 +100,17 @@ def _clipped(x, low, high, frame):  # type: ignore[no-untyped-def]
 def _cut(rest, low, high):  # type: ignore[no-untyped-def]
     """Whether samples of ``rest`` (n,) crowd at one of its extremes and not on the way there."""
     span = high - low
+    # The least that neighbours differ by is a step of the converter, or of the numbers themselves.
+    step = span
+    for i in range(1, rest.size):
+        change = abs(rest[i] - rest[i - 1])
+        step = min(step, change if change > 0.0 else step)
     for extreme in (low, high):
         at = near = 0
-        step = span
         for value in rest:
             away = abs(value - extreme)
             at += 1 if away == 0.0 else 0
             near += 1 if 0.0 < away <= CUT_NEXT_SHARE * span else 0
-            step = min(step, away if away > 0.0 else step)
         crowded = at >= CUT_SAMPLES and at >= CUT_TIMES * near and span >= CUT_STEPS * step
         run = longest_run(rest, extreme) if at >= FINE_RUN else 0
         if (crowded and run >= CUT_RUN) or (span >= FINE_STEPS * step and run >= FINE_RUN):

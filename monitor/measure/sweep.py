@@ -279,7 +279,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
     # Of a sweep unlike all that it was trained on the network has no opinion.
     opinion = answer if answer and not answer.novel else None
     response = found == Found.CANDIDATE and is_response(
-        reading.energy_ratio,
+        reading.lenient_ratio if opinion else reading.energy_ratio,
         opinion.response_probability if opinion else None,
         opinion.onset_from_last_ms if opinion else 0.0,
         noise_known=plan.noise_source == "pre",

@@ -48,9 +48,15 @@ class Rejects:
             return []
         self._were_bad = bool(doubtful)
         saturated = {i for i in doubtful if _is(measurements[i], "saturated")}
-        covered = [i for i in doubtful if any(_is(measurements[i], why) for why in COVERED_BY)]
+        # A response whose tops were cut off is one all the same, and no cautery.
+        cut_off = {i for i in saturated if measurements[i].status is Status.RESPONSE}
+        covered = [
+            i
+            for i in doubtful
+            if i not in cut_off and any(_is(measurements[i], why) for why in COVERED_BY)
+        ]
         cautery = len(covered) >= max(CAUTERY_CHANNELS, CAUTERY_SHARE * len(measurements))
-        how = "saturated" if saturated else "covered"
+        how = "saturated" if saturated - cut_off else "covered"
         changed = [
             self._while_true(
                 AlarmKind.ELECTROCAUTERY, cautery, epoch, f"most channels are {how} at once"
