@@ -4,9 +4,8 @@ TKEO's stage says how likely an onset is at every half millisecond, the network 
 and how far off it may be. Together they are one distribution, and its median is the onset: near the
 network's place where that is sharp, drawn to a place that TKEO sees far better where it is not.
 The network's alone stands where its place is none that TKEO weighed (before its window, or after
-the strongest energy), unless the response stands so high that nothing else can be meant by it. What
-the two disagree about is said, not hidden, and a sweep unlike all that the network was trained on
-is TKEO's.
+the strongest energy). What the two disagree about is said, not hidden, and a sweep unlike all that
+the network was trained on is TKEO's.
 
 A network that states no uncertainty, or an onset by threshold, without a likelihood: by SNR alone.
 """
@@ -24,19 +23,17 @@ class Trust(NamedTuple):
     """How much each opinion counts.
 
     ``tkeo_weight``: of TKEO's log likelihood beside the network's. ``network_sd_share``: what the
-    network's stated SD is taken for, at least ``least_sd_ms``. ``sure_snr``: from this SNR on an
-    onset of the network's after the strongest energy is taken for wrong.
+    network's stated SD is taken for, at least ``least_sd_ms``.
     """
 
     tkeo_weight: float
     network_sd_share: float
     least_sd_ms: float
-    sure_snr: float
 
 
 #: ``python -m bench.accuracy_reconcile`` measures others on the simulator's validation split: the
 #: error is flat about these.
-TRUST = Trust(tkeo_weight=0.3, network_sd_share=0.5, least_sd_ms=0.3, sure_snr=12.0)
+TRUST = Trust(tkeo_weight=0.3, network_sd_share=0.5, least_sd_ms=0.3)
 #: They disagree beyond this; the onset is then marked uncertain (and only the onset).
 DISAGREE_MS = 3.0
 #: So is one whose stated SD is above this.
@@ -83,7 +80,7 @@ def reconcile_onset(
     uncertain = apart_ms > DISAGREE_MS or network_sd_ms > UNCERTAIN_SD_MS
     at = (network_ms - first_ms) / STEP_MS
     if not 0.0 <= at <= score.size - 1.0:
-        return (tkeo_ms if snr is not None and snr >= trust.sure_snr else network_ms), uncertain
+        return network_ms, uncertain
     sd = hypot(trust.network_sd_share * network_sd_ms, trust.least_sd_ms) / STEP_MS
     return first_ms + STEP_MS * float(joint_median(score, trust.tkeo_weight, at, sd)), uncertain
 

@@ -18,7 +18,7 @@ from monitor.measure.decide import artefact_probability, is_response
 from monitor.measure.fault import CLIPPED, FAULTS, faults_of
 from monitor.measure.filters import band_and_smooth
 from monitor.measure.morphology import morphology_of
-from monitor.measure.network import ARTEFACT_TYPES, MORPHOLOGIES, NOVEL, Network, NetworkOutput
+from monitor.measure.network import ARTEFACT_TYPES, MORPHOLOGIES, Network, NetworkOutput, is_novel
 from monitor.measure.plan import SweepPlan
 from monitor.measure.reconcile import reconcile_onset
 from monitor.measure.resample import network_window
@@ -231,7 +231,7 @@ def _answers(output: NetworkOutput) -> Iterator[_Answer]:
         *(column.tolist() for column in columns),
         _stated(output.amplitude_log_sd, count),
         _stated(output.onset_sd_ms, count),
-        (far is not None and far > NOVEL for far in novelty),
+        map(is_novel, novelty),
         _bursts(output.artefact_types, count),
         _shapes(output.morphology, count),
         strict=True,
