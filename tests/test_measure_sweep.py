@@ -152,20 +152,26 @@ def test_a_response_cut_off_at_its_top_is_one_and_at_least_so_large() -> None:
     assert found.status is Status.RESPONSE
     assert "saturated" in found.reasons
     assert found.amplitude_uncertain
-    assert found.amplitude_uv == pytest.approx(2400, rel=0.02)
-    assert found.amplitude_lower_uv is not None
-    assert 2300 < found.amplitude_lower_uv <= 2400
+    assert found.amplitude_uv == pytest.approx(4000, rel=0.05)
+    assert found.amplitude_raw_uv == 2400.0
+    assert found.amplitude_lower_uv == 2400.0
     assert found.amplitude_upper_uv is None
     assert found.artefact_probability == 1.0
     assert found.onset_ms == pytest.approx(22, abs=0.5)
 
 
-def test_of_a_cut_response_the_network_may_have_seen_the_whole() -> None:
+def test_what_is_shown_of_a_cut_response_is_what_was_recorded() -> None:
+    cut = np.clip(sweep(amplitude_uv=4000.0), -1200, 1200)
+    _, shown = measure_sweeps(cut[None], plan_sweeps(5000.0, 1250, 500), [HAND])
+    assert np.ptp(shown[0, 505:]) == pytest.approx(2400, rel=0.01)
+
+
+def test_the_network_sees_a_cut_response_with_its_top() -> None:
     cut = np.clip(sweep(amplitude_uv=120.0), -40, 40)
     found = heard(cut, Said(0.99))
-    assert found.amplitude_uv == 150.0
+    assert found.amplitude_network_uv == 150.0
     assert found.amplitude_lower_uv is not None
-    assert found.amplitude_lower_uv < 80
+    assert found.amplitude_lower_uv <= 80 < (found.amplitude_uv or 0.0)
 
 
 def test_where_no_response_was_found_in_a_clipped_sweep_there_may_have_been_one() -> None:

@@ -17,7 +17,7 @@ from monitor.measure.fault import CLIPPED, faults_of
 from monitor.measure.network import Explanation, Network, NetworkOutput
 from monitor.measure.plan import SweepPlan
 from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES
-from monitor.measure.sweep import MeasureOptions, network_view
+from monitor.measure.sweep import MeasureOptions, network_view, with_tops
 from monitor.types import Float32Array, FloatArray
 
 
@@ -73,8 +73,10 @@ def explain_sweeps(
         options: of the measurement.
     """
     sweeps = np.ascontiguousarray(sweeps_uv, dtype=np.float64)
+    found = faults_of(sweeps, plan)
+    sweeps, _ = with_tops(sweeps, found, plan)
     # A clipped sweep is measured, so it can be explained.
-    faults = tuple("" if fault == CLIPPED else fault for fault in faults_of(sweeps, plan))
+    faults = tuple("" if fault == CLIPPED else fault for fault in found)
     shown = tuple(index for index, fault in enumerate(faults) if not fault)
     cleaned = clean(sweeps[list(shown)], plan, options.mains_hz)
     windows_uv = network_view(cleaned, plan, stimulus_fraction, network)

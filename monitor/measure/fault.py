@@ -62,7 +62,7 @@ def _fault(x, frame):  # type: ignore[no-untyped-def]
         missing += 0 if np.isfinite(value) else 1
     if missing:
         return _NAN
-    rest = x[frame.search_start :][: int(LOOKED_MS * frame.fs_hz / 1e3) + 1]
+    rest = looked_at(x, frame)
     before = x[frame.noise_start : frame.noise_stop]
     low, high = noise.extremes(rest)
     if low == high:
@@ -82,6 +82,12 @@ def _fault(x, frame):  # type: ignore[no-untyped-def]
         blocked = railed or at_low + at_high > CLIPPED_MS * frame.fs_hz / 1e3
         return _SATURATED if blocked else _CLIPPED
     return _SATURATED if railed and _is_railed(rest, low, high) else _NONE
+
+
+@njit(cache=True)
+def looked_at(x, frame):  # type: ignore[no-untyped-def]
+    """The part of a sweep in which extremes are looked for."""
+    return x[frame.search_start :][: int(LOOKED_MS * frame.fs_hz / 1e3) + 1]
 
 
 @njit(cache=True)

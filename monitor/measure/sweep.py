@@ -15,6 +15,7 @@ from monitor.measure import artefact
 from monitor.measure.amplitude import combine
 from monitor.measure.clean import Cleaned, clean
 from monitor.measure.decide import artefact_probability, is_response
+from monitor.measure.declip import restore_tops
 from monitor.measure.fault import CLIPPED, FAULTS, faults_of
 from monitor.measure.filters import band_and_smooth
 from monitor.measure.morphology import morphology_of
@@ -84,13 +85,29 @@ def measure_sweeps(
     shown = sweeps.astype(np.float32)
     good = [index for index, fault in enumerate(faults) if fault in ("", CLIPPED)]
     if good:
+        seen, ranges_uv = with_tops(sweeps, faults, plan)
         theirs = tuple(windows[index] for index in good)
-        measured = _measured(sweeps[good], plan, theirs, stimulus_fraction, network, options)
+        measured = _measured(seen[good], plan, theirs, stimulus_fraction, network, options)
         for index, measurement in zip(good, measured[0], strict=True):
             clipped = faults[index] == CLIPPED
-            results[index] = _of_clipped(measurement) if clipped else measurement
+            results[index] = _of_clipped(measurement, ranges_uv[index]) if clipped else measurement
         shown[good] = measured[1]
+        # What is shown is what was recorded: less what was put back.
+        shown[good] -= (seen - sweeps)[good].astype(np.float32)
     return tuple(results), shown
+
+
+def with_tops(
+    sweeps_uv: FloatArray, faults: Sequence[str], plan: SweepPlan
+) -> tuple[FloatArray, dict[int, float]]:
+    """(k, n) sweeps, those that were clipped with their tops put back, and their ranges in uV."""
+    clipped = [index for index, fault in enumerate(faults) if fault == CLIPPED]
+    if not clipped:
+        return sweeps_uv, {}
+    whole, ranges_uv = sweeps_uv.copy(), {}
+    for index in clipped:
+        whole[index], ranges_uv[index] = restore_tops(sweeps_uv[index], plan)
+    return whole, ranges_uv
 
 
 def _measured(
@@ -121,19 +138,22 @@ def _measured(
 _REJECTED = {fault: Measurement(Status.REJECTED, reasons=(fault,)) for fault in FAULTS}
 
 
-def _of_clipped(measurement: Measurement) -> Measurement:
-    """What is left of a measurement whose sweep ran out of the converter's range for a while.
+def _of_clipped(measurement: Measurement, range_uv: float) -> Measurement:
+    """A measurement whose sweep ran out of the converter's range, ``range_uv``, for a while.
 
     A response is there, and at least as large as it is seen to be; nothing bounds it above. Where
     none was found the part that was cut off may have been it.
     """
     if measurement.status is not Status.RESPONSE:
         return _REJECTED["saturated"]
+    seen_uv = min(measurement.amplitude_raw_uv or 0.0, range_uv)
+    lower_uv = min(measurement.amplitude_lower_uv or 0.0, seen_uv)
     return replace(
         measurement,
         reasons=(*measurement.reasons, "saturated"),
-        # The network was trained to see the whole of it.
-        amplitude_uv=max(measurement.amplitude_uv or 0.0, measurement.amplitude_network_uv or 0.0),
+        amplitude_uv=max(measurement.amplitude_uv or 0.0, lower_uv),
+        amplitude_raw_uv=seen_uv,
+        amplitude_lower_uv=lower_uv,
         amplitude_upper_uv=None,
         amplitude_uncertain=True,
         artefact_probability=1.0,
