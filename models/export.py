@@ -46,7 +46,7 @@ from monitor.measure.resample import NETWORK_SAMPLES
 
 OPSET = 18
 #: Network -> (name of its file, version, precision).
-FILES = {"compact": ("mep_cnn", "3.0.0", "int8"), "paper": ("paper_cnn", "1.0.0", "fp32")}
+FILES = {"compact": ("mep_cnn", "3.0.0", "int8"), "paper": ("paper_cnn", "1.1.0", "fp32")}
 WEIGHTS = Path("models/weights")
 #: Golden sweeps: so many clear responses of the validation split, and a flat line.
 GOLDEN_SWEEPS = 7

@@ -32,7 +32,7 @@ WARM_UP = 200
 #: In this last part of the epochs the learning rate falls.
 FALLING_SHARE = 0.4
 #: Name -> learning rate, epochs and sweeps unless told otherwise.
-DEFAULTS = {"compact": (2.5e-3, 16, 600_000), "paper": (1e-3, 2, 60_000)}
+DEFAULTS = {"compact": (2.5e-3, 16, 600_000), "paper": (1e-3, 5, 60_000)}
 #: Where checkpoints go unless told otherwise.
 CHECKPOINTS = Path("out")
 
