@@ -395,12 +395,12 @@ def test_a_perfect_method_meets_what_is_asked() -> None:
         artefact=known["artefact"],
     )
     asked = list(targets_of(data, perfect, perfect))
-    assert len(asked) == 20
+    assert len(asked) == 24
     assert all(target.met for target in asked)
     blind = MethodAnswers.of(data.size, response=np.zeros(data.size))
     missed = [t for t in targets_of(data, blind, blind) if not t.met]
     # It rejects nothing, and that is all.
-    assert len(missed) == 19
+    assert len(missed) == 23
     assert missed[0].line().endswith("<= 0.4  NO")
 
 
