@@ -208,7 +208,6 @@ class Evidence:
     energy_ratio: FloatArray
     probability: FloatArray
     onset_ms: FloatArray
-    bursts_sd: FloatArray
     noise_known: FloatArray
 
     def columns(self) -> FloatArray:
@@ -221,14 +220,9 @@ class Evidence:
 
     def admitted(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Sweeps that a probability of one would make a response."""
-        rows = zip(self.energy_ratio, self.noise_known, self.bursts_sd, strict=True)
+        rows = zip(self.energy_ratio, self.noise_known, strict=True)
         return np.array(
-            [
-                decide.is_response(
-                    float(ratio), 1.0, noise_known=bool(known), noise_bursts_sd=float(bursts)
-                )
-                for ratio, known, bursts in rows
-            ]
+            [decide.is_response(float(r), 1.0, noise_known=bool(known)) for r, known in rows]
         )
 
 
@@ -254,7 +248,6 @@ def evidence(split: str, seed: int, count: int, network: Network) -> Evidence:
                 reading.lenient_ratio if reading.found == Found.CANDIDATE else 0.0,
                 float(said.response_probability[i]),
                 float(said.onset_from_last_ms[i]),
-                reading.noise_bursts_sd,
                 float(plan.noise_source == "pre"),
             ))  # fmt: skip
     return Evidence(*np.array(rows).T)
