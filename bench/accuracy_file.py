@@ -7,7 +7,8 @@ one a sweep (n,); and any of ``onset_ms`` (from the first pulse), ``amplitude_uv
 ``subject`` (names or numbers), each (n,), NaN or "" where it is not known; ``pulses_ms``: the
 train's pulses from the first, (p,) for all or (n, p) with NaN at the end of shorter trains;
 ``artefact_types`` (n, t), true where a sweep holds one, with their ``artefact_type_names`` (t,). A
-shorter sweep ends in NaN. Further arrays are left alone.
+shorter sweep ends in NaN. Further arrays are left alone. Without ``present``, a response is where
+its onset, amplitude, duration or shape is known and not 0.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from bench.methods.base import SHAPES
 from monitor.types import MonitorError
 
 NEEDED = ("sweeps_uv", "fs_hz", "stimulus_index")
+#: Labels that tell where a response is, should ``present`` not be there.
+SHOWS = ("onset_ms", "amplitude_uv", "duration_ms", "morphology")
 TYPES, TYPE_NAMES = "artefact_types", "artefact_type_names"
 Arrays = dict[str, NDArray[Any]]
 
@@ -50,11 +53,10 @@ def read_sweeps(path: Path) -> LabelledSet:
         raise _wrong(path, "stimulus_index", "must be a sample of its sweep, counted from 0")
     pulses = _pulses(path, arrays, n)
     known = {name: _label(path, arrays, name, n) for name in LABELS if name in arrays}
-    if "present" not in known:
-        if "onset_ms" in known:
-            known["present"] = np.isfinite(known["onset_ms"]).astype(float)
-        elif "amplitude_uv" in known:
-            known["present"] = (known["amplitude_uv"] > 0).astype(float)
+    if "present" not in known and (shown := [known[name] for name in SHOWS if name in known]):
+        # Of a sweep without one these are not known, or written as 0.
+        measured, zero = np.array(shown) > 0.0, np.array(shown) == 0.0
+        known["present"] = (measured.any(axis=0) & ~zero.any(axis=0)).astype(float)
     for name in ("present", "artefact"):
         values = known.get(name, np.zeros(0))
         if not np.isin(values[np.isfinite(values)], (0.0, 1.0)).all():
@@ -161,6 +163,8 @@ def _label(path: Path, arrays: Arrays, name: str, n: int) -> FloatArray:
     values = arrays[name]
     if values.shape != (n,):
         raise _wrong(path, name, f"must be ({n},), not {values.shape}")
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "ascii", "replace")
     if values.dtype.kind != "U":
         numbers = _numbers(path, arrays, name)
         # As a number a shape is its phases: three and more are polyphasic, none has no shape.
@@ -174,7 +178,8 @@ def _label(path: Path, arrays: Arrays, name: str, n: int) -> FloatArray:
     if name == "subject":
         return np.unique(values, return_inverse=True)[1].astype(np.float64)
     if name == "morphology":
-        unknown = set(values.tolist()) - {*SHAPES, ""}
+        values = np.char.lower(values)
+        unknown = set(values.tolist()) - {*SHAPES, "", "none"}
         if unknown:
             raise _wrong(
                 path, name, f"holds {sorted(unknown)[0]!r}, not one of {', '.join(SHAPES)}"

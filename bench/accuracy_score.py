@@ -254,7 +254,9 @@ def doubt_scores(method: str, answers: MethodAnswers, labels: Labels) -> list[Do
     """Onset and amplitude, sure and doubted; empty for methods that never doubt."""
     strong = (labels["present"] == 1.0) & ~(labels["snr"] < SCORED_SNR) & answers.found()
     onset_ms = np.abs(answers.onset_ms - labels["onset_ms"])
-    size = np.abs(answers.amplitude_uv / labels["amplitude_uv"] - 1.0)
+    # Labelled 0 where there is no response, it is no measure of an error.
+    known_uv = np.where(labels["amplitude_uv"] > 0.0, labels["amplitude_uv"], np.nan)
+    size = np.abs(answers.amplitude_uv / known_uv - 1.0)
     found = []
     for what, error, doubt, far in (
         ("onset, ms", onset_ms, answers.onset_uncertain, FAR_ONSET_MS),

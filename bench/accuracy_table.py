@@ -74,7 +74,7 @@ def detection_table(scores: Sequence[DetectionScore]) -> str:
         f"{percent(s.rejected_clean):>7}{_share(s.area):>7}{percent(s.artefact_right):>18}"
         f"{percent(s.artefact_found):>7}{percent(s.artefact_false):>7}"
         for s in scores
-        if np.isfinite(s.right)
+        if np.isfinite(s.right) or np.isfinite(s.artefact_right)
     ]
     return _table(titles, lines, [""] * len(lines))
 

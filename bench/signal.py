@@ -34,7 +34,7 @@ from monitor.measure.network import Network  # noqa: E402
 from monitor.measure.plan import SweepPlan, plan_sweeps  # noqa: E402
 from monitor.measure.resample import network_window  # noqa: E402
 from monitor.measure.response import Found, Views, read_sweeps  # noqa: E402
-from monitor.measure.sweep import measure_sweeps, window_spans  # noqa: E402
+from monitor.measure.sweep import MeasureOptions, measure_sweeps, window_spans  # noqa: E402
 from monitor.measure.windows import OnsetWindow, any_window  # noqa: E402
 from monitor.types import FloatArray, Measurement, Status  # noqa: E402
 
@@ -235,7 +235,9 @@ def evidence(split: str, seed: int, count: int, network: Network) -> Evidence:
         cleaned = clean(block.sweeps_uv, plan).sweeps_uv
         band, smooth = band_and_smooth(cleaned, plan)
         spans = window_spans(plan, (window_of(block),) * len(cleaned))
-        readings = read_sweeps(Views(cleaned, smooth, band), plan.frame, spans, 8.0)
+        readings = read_sweeps(
+            Views(cleaned, smooth, band), plan.frame, spans, MeasureOptions().tkeo_k
+        )
         at_ms = setup.last_pulse_ms + network.window_offset_ms
         start = setup.stimulus_index + setup.stimulus_fraction + at_ms * setup.fs_hz / 1e3
         said = network(network_window(cleaned, setup.fs_hz, start))

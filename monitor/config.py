@@ -113,7 +113,7 @@ class MeasureSection(_Section, frozen=True):
     mains_hz: Literal["auto", "50", "60", "off"] = "auto"
     blank_before_ms: NotNegative = 0.5
     blank_after_ms: Positive = 4.0
-    tkeo_k: Positive = 8.0
+    tkeo_k: NotNegative = 0.0
     network: bool = True
     network_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
 

@@ -190,6 +190,7 @@ class ScriptedEngine:
                     "onset_ms": onset,
                     "onset_sd_ms": 1.2,
                     "novelty": 0.5,
+                    "novel": False,
                     "saliency": strength * ((ms >= onset) & (ms < onset + 12.0)),
                     "embedding": None,
                 }

@@ -205,6 +205,26 @@ def test_shapes_as_phases_and_artefacts_by_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.artefact_types["heart"], [False, False, False, True])
 
 
+@pytest.mark.parametrize("left", ["onset_ms", "amplitude_uv", "duration_ms", "morphology"])
+def test_any_label_of_a_response_tells_that_there_is_one(tmp_path: Path, left: str) -> None:
+    known = {
+        "onset_ms": np.array([20.0, np.nan, 0.0]),
+        "amplitude_uv": np.array([50.0, np.nan, 0.0]),
+        "duration_ms": np.array([9.0, np.nan, 0.0]),
+        "morphology": np.array([b"Biphasic", b"", b"none"]),
+    }
+    sweeps = np.ones((3, 300))
+    np.savez(
+        tmp_path / "x.npz",
+        sweeps_uv=sweeps,
+        fs_hz=3000,
+        stimulus_index=[100],
+        **{left: known[left]},
+    )
+    labels = read_sweeps(tmp_path / "x.npz").labels
+    np.testing.assert_array_equal(labels["present"], [1.0, 0.0, 0.0])
+
+
 def test_set_ups_of_one_file_are_kept_apart(tmp_path: Path) -> None:
     given = arrays()
     given["sweeps_uv"][2, 500:] = np.nan

@@ -71,7 +71,7 @@ def test_every_muscle_is_explained_by_its_own_row(asking: Asking) -> None:
     assert (first["saliency"], third["saliency"]) == ([0.0] * 500, [2.0] * 500)
     # From the first pulse, as every latency of a trial.
     assert (third["onset_ms"], third["onset_sd_ms"]) == (25.0, 0.5)
-    assert (third["novelty"], third["embedding"]) == (None, None)
+    assert (third["novelty"], third["novel"], third["embedding"]) == (None, False, None)
     assert {unseen[key] for key in ("saliency", "onset_ms", "response_probability")} == {None}
 
 

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "inputs": "test_sources_input_order.py",  # values without behaviour, there and back
     "journal/__main__": "test_gateway_app.py",  # the process that makes the export's ZIP
     "sources/edf_format": "test_sources_edf.py",  # the header, read by every test of the reader
+    "measure/onset_curves": "test_measure_onset.py",  # numbers, weighed there
     "track/evidence": "test_track_loss.py",  # every value that explains a loss
     "track/following": "test_track_tracker.py",  # the tracker's own book of settings
     "track/learning": "test_track_elsewhere.py",  # withheld; the rest through the tracker

@@ -16,11 +16,13 @@ PLAN = plan_sweeps(FS_HZ, N, INDEX)
 T_MS = (np.arange(N) - INDEX) / 5
 
 
-def read(sweep: np.ndarray, low_ms: float = 13.0, high_ms: float = 40.0) -> Reading:
+def read(
+    sweep: np.ndarray, low_ms: float = 13.0, high_ms: float = 40.0, tkeo_k: float = 0.0
+) -> Reading:
     """The filters left out: what the stages see is the sweep itself."""
     span = [[PLAN.sample_at_ms(low_ms), PLAN.sample_at_ms(high_ms) + 1]]
     views = Views(sweep[None], sweep[None], sweep[None])
-    return read_sweeps(views, PLAN.frame, np.array(span, dtype=np.int64), 8.0)[0]
+    return read_sweeps(views, PLAN.frame, np.array(span, dtype=np.int64), tkeo_k)[0]
 
 
 def answer(onset_ms: float, amplitude_uv: float, noise_uv: float, seed: int) -> np.ndarray:
@@ -75,8 +77,21 @@ def test_the_ratio_tells_how_clear_a_sweep_is() -> None:
 def test_alone_or_together_the_same_bits() -> None:
     sweeps = np.stack([answer(20 + s, 40.0 * s, 2.0, s) for s in range(9)])
     spans = np.tile([[565, 701]], (9, 1)).astype(np.int64)
-    together = read_sweeps(Views(sweeps, sweeps, sweeps), PLAN.frame, spans, 8.0)
+    together = read_sweeps(Views(sweeps, sweeps, sweeps), PLAN.frame, spans, 0.0)
     for row, sweep in enumerate(sweeps):
         one = Views(sweep[None], sweep[None], sweep[None])
-        alone = read_sweeps(one, PLAN.frame, spans[:1], 8.0)[0]
-        np.testing.assert_array_equal(alone, together[row])
+        alone = read_sweeps(one, PLAN.frame, spans[:1], 0.0)[0]
+        np.testing.assert_array_equal(alone[:-1], together[row][:-1])
+        np.testing.assert_array_equal(alone.places, together[row].places)
+
+
+def test_an_onset_by_threshold_has_no_likelihood() -> None:
+    sweep = answer(25, 400.0, 2.0, 3)
+    weighed, crossed = read(sweep), read(sweep, tkeo_k=8.0)
+    for got in (weighed, crossed):
+        assert (got.onset_sample - INDEX) / 5 == pytest.approx(25.0, abs=1.0)
+    assert crossed.places.size == 0
+    assert np.isnan(crossed.onset_sd_samples)
+    at = (weighed.onset_sample - weighed.first_place) / 2.5
+    assert abs(np.argmax(weighed.places) - at) < 4
+    assert weighed.onset_sd_samples < 10.0

@@ -21,6 +21,7 @@ from monitor.engine.kept import NOT_YET, KeptEpochs, NotKeptError
 from monitor.engine.seams import CasePipeline
 from monitor.link import ReadExplanation, Reply
 from monitor.measure.explain import ExplainedSweeps
+from monitor.measure.network import is_novel
 from monitor.types import Channel, Epoch, FloatArray
 
 WAITING = 4
@@ -143,6 +144,7 @@ def explanation_body(
                 "onset_ms": _at(onset_ms, row),
                 "onset_sd_ms": _at(sd_ms, row),
                 "novelty": _at(novelty, row),
+                "novel": is_novel(_at(novelty, row)),
                 "saliency": None if row is None else saliency[row],
                 "embedding": told.why.embedding[row] if embedding and row is not None else None,
             }

@@ -223,6 +223,7 @@ class ExplainedChannelBody(_Body):
     onset_ms: float | None
     onset_sd_ms: float | None
     novelty: float | None
+    novel: bool
     saliency: list[float] | None
     embedding: list[float] | None
 

@@ -321,6 +321,11 @@ class Network:
             )
 
 
+def is_novel(novelty: float | None) -> bool:
+    """Whether a window is unlike all that the network was trained on; None: it does not say."""
+    return novelty is not None and novelty > NOVEL
+
+
 def golden_to_json(golden: Golden) -> str:
     """Write golden sweeps as text: base64 of little-endian float32, answers as numbers."""
     packed = base64.b64encode(golden.windows_uv.astype("<f4").tobytes()).decode("ascii")

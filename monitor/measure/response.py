@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from monitor.measure import detect, envelope, morphology, noise, silence, tkeo
+from monitor.measure.onset import STEP_MS, onset_place
 from monitor.measure.plan import Frame
 from monitor.types import FloatArray
 
@@ -31,7 +32,7 @@ class Found(IntEnum):
 
 
 class Reading(NamedTuple):
-    """What is read off one sweep, in the order of the table's columns; NaN: not read.
+    """What is read off one sweep; all but ``places`` are the table's columns; NaN: not read.
 
     ``found`` is a :class:`Found`. ``energy_ratio``: the strongest stretch over the detector's
     threshold, ``lenient_ratio``: over what it would be without a burst that came once in the noise;
@@ -41,7 +42,9 @@ class Reading(NamedTuple):
     ``amplitude_uv`` without the noise's share (0: nothing beside it). ``onset_sample`` (a fraction
     counts), ``end_sample`` and ``silent_until`` in samples of the sweep; ``peak_uv``:
     largest deflection from the resting level; ``smooth_sd_uv``: noise SD behind the amplitude's
-    low-pass.
+    low-pass; ``onset_sd_samples``: SD of the onset by its own likelihood. ``places`` (m,): the log
+    likelihood of an onset at ``first_place`` (a sample) and every ``onset.STEP_MS`` after it, up to
+    a constant; empty where a threshold found the onset, or none was looked for.
     """
 
     found: float
@@ -59,10 +62,15 @@ class Reading(NamedTuple):
     peak_uv: float
     smooth_sd_uv: float
     silent_until: float
+    onset_sd_samples: float
+    first_place: float
+    place_count: float
+    places: FloatArray
 
 
-(_FOUND, _RATIO, _LENIENT, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _ONSET, _END,
- _AREA, _PHASES, _PEAK, _SD, _SILENT) = range(len(Reading._fields))  # fmt: skip
+(_FOUND, _RATIO, _LENIENT, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _ONSET, _END, _AREA,
+ _PHASES, _PEAK, _SD, _SILENT, _ONSET_SD, _FIRST, _PLACES, _COLUMNS,
+) = range(len(Reading._fields))  # fmt: skip
 _NOTHING, _CANDIDATE = float(Found.NOTHING), float(Found.CANDIDATE)
 _MASKED, _OUTSIDE = float(Found.MASKED), float(Found.OUTSIDE)
 
@@ -91,21 +99,27 @@ def read_sweeps(
         views: the sweeps.
         frame: where stimulus, artefacts and noise lie.
         spans: (k, 2) onset windows [start, stop) in samples.
-        tkeo_k: threshold of the onset, in SD of the energy before the stimulus.
+        tkeo_k: threshold of the onset, in SD of the energy before the stimulus; 0: no threshold,
+            the onset is the likeliest change point (:mod:`monitor.measure.onset`).
     """
-    table = np.full((views.band.shape[0], len(Reading._fields)), np.nan)
-    _read(views, frame, spans, tkeo_k, envelope.hilbert_taps(frame.fs_hz), table)
-    return [Reading(*row) for row in table.tolist()]
+    count, n = views.band.shape
+    table = np.full((count, _COLUMNS), np.nan)
+    step = STEP_MS * frame.fs_hz / 1e3
+    places = np.empty((count, int((n - frame.search_start) / step) + 1))
+    _read(views, frame, spans, tkeo_k, envelope.hilbert_taps(frame.fs_hz), table, places)
+    rows = zip(table.tolist(), places, strict=True)
+    return [Reading._make((*row, at[: int(row[_PLACES])])) for row, at in rows]
 
 
 @njit(cache=True)
-def _read(views, frame, spans, tkeo_k, taps, table):  # type: ignore[no-untyped-def]
+def _read(views, frame, spans, tkeo_k, taps, table, places):  # type: ignore[no-untyped-def]
     n = views.band.shape[1]
     per_ms = frame.fs_hz / 1e3
     width = detect.energy_width(frame.fs_hz)
     scratch = np.empty(n)
     for k in range(views.band.shape[0]):
         row, band = table[k], views.band[k]
+        row[_PLACES] = 0.0
         window_start, window_stop = spans[k, 0], spans[k, 1]
         start = max(frame.search_start, window_start)
         if start >= window_stop or start >= n - width:
@@ -135,7 +149,10 @@ def _read(views, frame, spans, tkeo_k, taps, table):  # type: ignore[no-untyped-
             continue
         smooth = views.smooth[k]
         smooth_sd = noise.resting_sd(smooth[frame.noise_start : frame.noise_stop], scratch)
-        onset, end = _time(band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps)
+        onset, row[_ONSET_SD], row[_PLACES], end = _time(
+            band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps, places[k]
+        )
+        row[_FIRST] = start
         _size(row, views.cleaned[k], smooth, onset, end, smooth_sd, frame)
         if onset > window_stop + per_ms:
             # What lies within the noise's own peak to peak is no activity, whatever its energy.
@@ -146,27 +163,32 @@ def _read(views, frame, spans, tkeo_k, taps, table):  # type: ignore[no-untyped-
 
 @njit(cache=True)
 def _time(  # type: ignore[no-untyped-def]
-    band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps
+    band, smooth, start, best, band_sd, smooth_sd, frame, tkeo_k, taps, places
 ):
-    """Onset (fractional) and end of the response that holds the stretch from ``best`` on."""
+    """Onset (fractional), its SD, how many ``places`` were weighed, and end.
+
+    Of the response that holds the stretch from ``best`` on; the SD is NaN where a threshold found
+    the onset.
+    """
     n = band.size
     per_ms = frame.fs_hz / 1e3
     width = detect.energy_width(frame.fs_hz)
     run = max(3, int(tkeo.RUN_MS * per_ms + 0.5))
-    span = max(3, int(tkeo.SMOOTH_MS * per_ms + 0.5) | 1)
-    rest = tkeo.smoothed_energy(band[frame.noise_start : frame.noise_stop], span)
-    # The energy where it is needed, with a margin for its smoothing.
-    begin = max(0, start - span)
-    psi = tkeo.smoothed_energy(band[begin : min(n, best + width + 2 * run + span)], span)
-    peak = best - begin
-    for i in range(best - begin, min(best + width, n) - begin):
-        if psi[i] > psi[peak]:
-            peak = i
-    threshold = max(rest.mean() + tkeo_k * rest.std(), tkeo.PEAK_SHARE * psi[peak])
-    threshold = min(threshold, 0.5 * psi[peak])
-    breaks = int(tkeo.BREAK_MS * per_ms)
-    coarse = tkeo.onset_before(psi, threshold, start - begin, peak, run, breaks)
-    coarse = coarse + begin if coarse >= 0 else max(start, min(best, peak + begin))
+    place, place_sd, count = np.nan, np.nan, 0
+    if tkeo_k > 0.0:
+        coarse = tkeo.onset_over(band, start, best, best + width, run, frame, tkeo_k)
+    else:
+        place, place_sd, count = onset_place(
+            band,
+            smooth,
+            start,
+            best + width,
+            frame.noise_start,
+            frame.noise_stop,
+            frame.fs_hz,
+            places,
+        )
+        coarse = min(max(start, int(place)), n - 1)
     last = min(n, max(best + width, coarse + int(USUAL_RESPONSE_MS * per_ms)))
     hull = envelope.hilbert_envelope(band, coarse, last, taps)
     hull_peak = coarse
@@ -182,9 +204,15 @@ def _time(  # type: ignore[no-untyped-def]
         hull = envelope.hilbert_envelope(band, coarse, last, taps)
         end = envelope.return_to_baseline(hull, hull_peak, last, limit, quiet)
     end = envelope.tail_of(smooth, hull_peak, end, smooth_sd, frame.fs_hz)
-    onset = tkeo.foot_of(smooth, coarse, start, max(end, coarse + 2), smooth_sd, frame.fs_hz)
+    foot = tkeo.foot_of(smooth, coarse, start, max(end, coarse + 2), smooth_sd, frame.fs_hz)
+    # A foot is seen where the response stands high above the noise.
+    seen = 1.0
+    if tkeo_k <= 0.0 and band_sd > 0.0:
+        low, high = tkeo.FOOT_SEEN_SD
+        seen = min(max((hull[hull_peak] / band_sd - low) / (high - low), 0.0), 1.0)
+    onset = foot if seen == 1.0 else seen * foot + (1.0 - seen) * place
     first = max(0, int(onset))
-    return onset, min(n, max(end, first + run) + 1)
+    return onset, place_sd, float(count), min(n, max(end, first + run) + 1)
 
 
 @njit(cache=True)

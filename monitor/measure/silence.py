@@ -18,6 +18,8 @@ RUNNING_MS = 8.0
 SILENT_SHARE = 0.4
 #: ... for at least so long; hiss alone never does that.
 SHORTEST_MS = 20.0
+#: ... and so many times longer than any pause before the stimulus: few motor units pause by chance.
+OVER_PAUSE = 1.5
 #: Back: over this share ...
 RETURN_SHARE = 0.6
 #: ... in the mean of so much from there on.
@@ -50,6 +52,8 @@ def silent_until(band_uv, end, frame):  # type: ignore[no-untyped-def]
         before += band_uv[i] * band_uv[i]
     before /= max(frame.noise_stop - frame.noise_start, 1)
     silent, back = SILENT_SHARE**2 * before, RETURN_SHARE**2 * before
+    pause = _longest_pause(band_uv[frame.noise_start : frame.noise_stop], width, silent)
+    shortest = max(shortest, int(OVER_PAUSE * pause))
     total = 0.0
     for i in range(end, end + width):
         total += band_uv[i] * band_uv[i]
@@ -77,3 +81,22 @@ def silent_until(band_uv, end, frame):  # type: ignore[no-untyped-def]
         entering, leaving = band_uv[i + width], band_uv[i]
         total += entering * entering - leaving * leaving
     return np.nan
+
+
+@njit(cache=True)
+def _longest_pause(band_uv, width, silent):  # type: ignore[no-untyped-def]
+    """Samples of the longest stretch of ``band_uv`` (n,) whose mean square stays under ``silent``.
+
+    The mean runs over ``width`` samples, which the stretch includes.
+    """
+    n = band_uv.size
+    longest, run, total = 0, 0, 0.0
+    for i in range(n):
+        total += band_uv[i] * band_uv[i]
+        if i < width - 1:
+            continue
+        run = run + 1 if total < silent * width else 0
+        if run > 0:
+            longest = max(longest, run + width - 1)
+        total -= band_uv[i - width + 1] * band_uv[i - width + 1]
+    return longest

@@ -18,7 +18,7 @@ from monitor.measure.decide import artefact_probability, is_response
 from monitor.measure.fault import CLIPPED, FAULTS, faults_of
 from monitor.measure.filters import band_and_smooth
 from monitor.measure.morphology import morphology_of
-from monitor.measure.network import ARTEFACT_TYPES, MORPHOLOGIES, NOVEL, Network, NetworkOutput
+from monitor.measure.network import ARTEFACT_TYPES, MORPHOLOGIES, Network, NetworkOutput, is_novel
 from monitor.measure.plan import SweepPlan
 from monitor.measure.reconcile import reconcile_onset
 from monitor.measure.resample import network_window
@@ -45,7 +45,7 @@ class MeasureOptions:
     """What a caller may set; see ``[measure]`` of the case file."""
 
     mains_hz: float | None = None
-    tkeo_k: float = 8.0
+    tkeo_k: float = 0.0
 
 
 def measure_sweeps(
@@ -231,7 +231,7 @@ def _answers(output: NetworkOutput) -> Iterator[_Answer]:
         *(column.tolist() for column in columns),
         _stated(output.amplitude_log_sd, count),
         _stated(output.onset_sd_ms, count),
-        (far is not None and far > NOVEL for far in novelty),
+        map(is_novel, novelty),
         _bursts(output.artefact_types, count),
         _shapes(output.morphology, count),
         strict=True,
@@ -339,8 +339,9 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
     network_ms, onset_uncertain = None, False
     if answer:
         network_ms = answer.onset_from_last_ms + plan.last_pulse_ms
+        first_ms = (reading.first_place - plan.stimulus_index - fraction) * ms
         onset_ms, onset_uncertain = reconcile_onset(
-            tkeo_ms, network_ms, snr, answer.onset_sd_ms, answer.novel
+            tkeo_ms, network_ms, snr, answer.onset_sd_ms, answer.novel, (reading.places, first_ms)
         )
         if burst:
             onset_ms, onset_uncertain = network_ms, True
@@ -379,7 +380,8 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         noise_source=plan.noise_source,
         response_probability=response_probability,
         artefact_probability=artefacts,
-        onset_tkeo_ms=tkeo_ms,
+        # What a burst's energy tells is when the burst began.
+        onset_tkeo_ms=None if burst else tkeo_ms,
         onset_network_ms=network_ms,
         amplitude_network_uv=answer.amplitude_uv if answer else None,
         duration_network_ms=answer.duration_ms if answer else None,

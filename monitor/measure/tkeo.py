@@ -32,6 +32,9 @@ FOOT_MS = 10.0
 FOOT_GAP_MS = 2.5
 #: The resting level is the median of so much before the TKEO onset.
 REST_MS = 18.0
+#: The foot counts for nothing under the first height of the response's envelope in noise SD, for
+#: all over the second.
+FOOT_SEEN_SD = (15.0, 30.0)
 
 
 @njit(cache=True)
@@ -108,6 +111,34 @@ def onset_before(energy, threshold, start, peak, run, longest_break):  # type: i
                 begin = i + 1
                 break
     return first_run(energy, threshold, begin, peak + 2 * run + 1, run)
+
+
+@njit(cache=True)
+def onset_over(band_uv, start, best, stop, run, frame, k):  # type: ignore[no-untyped-def]
+    """Onset by a threshold: the run of psi over mean + ``k`` SD that leads to its peak.
+
+    Args:
+        band_uv: (n,) in the detection band.
+        start: first sample that counts; best, stop: the strongest stretch; run: samples in a row.
+        frame: where the noise lies.
+        k: the threshold.
+    """
+    n = band_uv.size
+    per_ms = frame.fs_hz / 1e3
+    span = max(3, int(SMOOTH_MS * per_ms + 0.5) | 1)
+    rest = smoothed_energy(band_uv[frame.noise_start : frame.noise_stop], span)
+    # The energy where it is needed, with a margin for its smoothing.
+    begin = max(0, start - span)
+    psi = smoothed_energy(band_uv[begin : min(n, stop + 2 * run + span)], span)
+    peak = best - begin
+    for i in range(best - begin, min(stop, n) - begin):
+        if psi[i] > psi[peak]:
+            peak = i
+    threshold = max(rest.mean() + k * rest.std(), PEAK_SHARE * psi[peak])
+    threshold = min(threshold, 0.5 * psi[peak])
+    breaks = int(BREAK_MS * per_ms)
+    found = onset_before(psi, threshold, start - begin, peak, run, breaks)
+    return found + begin if found >= 0 else max(start, min(best, peak + begin))
 
 
 @njit(cache=True)

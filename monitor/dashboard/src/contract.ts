@@ -170,6 +170,7 @@ export interface ExplainedChannel extends Channel {
   onset_ms: number | null;
   onset_sd_ms: number | null;
   novelty: number | null;
+  novel: boolean;
   saliency: number[] | null;
 }
 

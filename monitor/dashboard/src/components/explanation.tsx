@@ -60,13 +60,10 @@ export function Legend({ told, mine }: Props) {
     <p class="legend" title={`what speaks for a response to the network ${name}`}>
       <i class="swatch" /> <span>speaks for a response </span>
       {mine.response_probability !== null && <b>P {likelihood(mine.response_probability)}</b>}
-      {(mine.novelty ?? 0) > NOVEL && <b class="novel"> novel</b>}
+      {mine.novel && <b class="novel"> novel</b>}
     </p>
   );
 }
-
-/** From here on a sweep is unlike what the network was trained on (docs/contract.md). */
-const NOVEL = 1.5;
 
 /** How sure the network is of its onset, in ms (one SD); null where it saw no response. */
 export function onsetSd_ms(mine: ExplainedChannel | null): number | null {
