@@ -34,7 +34,7 @@ from monitor.measure.network import Network  # noqa: E402
 from monitor.measure.plan import SweepPlan, plan_sweeps  # noqa: E402
 from monitor.measure.resample import network_window  # noqa: E402
 from monitor.measure.response import Found, Views, read_sweeps  # noqa: E402
-from monitor.measure.sweep import measure_sweeps, window_spans  # noqa: E402
+from monitor.measure.sweep import MeasureOptions, measure_sweeps, window_spans  # noqa: E402
 from monitor.measure.windows import OnsetWindow, any_window  # noqa: E402
 from monitor.types import FloatArray, Measurement, Status  # noqa: E402
 
@@ -208,7 +208,6 @@ class Evidence:
     energy_ratio: FloatArray
     probability: FloatArray
     onset_ms: FloatArray
-    bursts_sd: FloatArray
     noise_known: FloatArray
 
     def columns(self) -> FloatArray:
@@ -221,14 +220,9 @@ class Evidence:
 
     def admitted(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Sweeps that a probability of one would make a response."""
-        rows = zip(self.energy_ratio, self.noise_known, self.bursts_sd, strict=True)
+        rows = zip(self.energy_ratio, self.noise_known, strict=True)
         return np.array(
-            [
-                decide.is_response(
-                    float(ratio), 1.0, noise_known=bool(known), noise_bursts_sd=float(bursts)
-                )
-                for ratio, known, bursts in rows
-            ]
+            [decide.is_response(float(r), 1.0, noise_known=bool(known)) for r, known in rows]
         )
 
 
@@ -241,7 +235,9 @@ def evidence(split: str, seed: int, count: int, network: Network) -> Evidence:
         cleaned = clean(block.sweeps_uv, plan).sweeps_uv
         band, smooth = band_and_smooth(cleaned, plan)
         spans = window_spans(plan, (window_of(block),) * len(cleaned))
-        readings = read_sweeps(Views(cleaned, smooth, band), plan.frame, spans, 8.0)
+        readings = read_sweeps(
+            Views(cleaned, smooth, band), plan.frame, spans, MeasureOptions().tkeo_k
+        )
         at_ms = setup.last_pulse_ms + network.window_offset_ms
         start = setup.stimulus_index + setup.stimulus_fraction + at_ms * setup.fs_hz / 1e3
         said = network(network_window(cleaned, setup.fs_hz, start))
@@ -254,7 +250,6 @@ def evidence(split: str, seed: int, count: int, network: Network) -> Evidence:
                 reading.lenient_ratio if reading.found == Found.CANDIDATE else 0.0,
                 float(said.response_probability[i]),
                 float(said.onset_from_last_ms[i]),
-                reading.noise_bursts_sd,
                 float(plan.noise_source == "pre"),
             ))  # fmt: skip
     return Evidence(*np.array(rows).T)

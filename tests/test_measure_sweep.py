@@ -324,7 +324,9 @@ def test_the_shape_is_the_networks_where_it_states_one() -> None:
 def test_a_tail_that_was_subtracted_is_an_artefact_that_was_seen() -> None:
     t_ms = (np.arange(SOMETHING.size) - 500) / 5.0
     tail = np.where(t_ms >= 0, 2000.0 * np.exp(-np.maximum(t_ms, 0.0) / 8.0), 0.0)
-    assert heard(SOMETHING, Said(0.99)).artefact_probability == 0.3
+    alone = heard(SOMETHING, Said(0.99)).artefact_probability
+    assert alone is not None
+    assert alone < 0.3
     for found in (heard(SOMETHING + tail, Said(0.99)), measure(SOMETHING + tail)):
         assert found.artefact_probability == pytest.approx(1.0, abs=0.01)
     assert measure(SOMETHING).artefact_probability is None

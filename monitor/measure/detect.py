@@ -86,26 +86,25 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
 
     Returns:
         (index of the strongest stretch or -1, its energy in uV RMS, threshold in uV RMS, threshold
-        without bursts of the noise that came once, started inside the masked part, bursts of the
-        noise that came more than once in noise SD). The fifth is true where the energy was above
-        the threshold from the start and still rose: a response whose onset the artefact hides.
+        without bursts of the noise that came once, started inside the masked part). The last is
+        true where the energy was above the threshold from the start and still rose: a response
+        whose onset the artefact hides.
     """
     per_ms = frame.fs_hz / 1e3
     width = energy_width(frame.fs_hz)
     if stop <= start:
-        return -1, 0.0, 0.0, 0.0, False, 0.0
-    noise_peak, bursts = 0.0, 0.0
+        return -1, 0.0, 0.0, 0.0, False
+    noise_peak, repeated = 0.0, 0.0
     if frame.noise_stop - frame.noise_start > width:
         # The last stretch that fits is left out, as it was when the thresholds were measured.
         steady = running_rms(band_uv[frame.noise_start : frame.noise_stop - 1], width)
-        noise_peak, bursts = strongest_bursts(steady, APART * width)
+        noise_peak, repeated = strongest_bursts(steady, APART * width)
     noise_ms = (frame.noise_stop - frame.noise_start) / per_ms
     limit = noise_sd_uv * threshold_sd(noise_ms, (stop - start) / per_ms)
     lenient = limit
     if noise_sd_uv > 0.0:
         limit = max(limit, _above_burst(noise_peak, noise_sd_uv))
-        lenient = max(lenient, _above_burst(bursts, noise_sd_uv))
-        bursts /= noise_sd_uv
+        lenient = max(lenient, _above_burst(repeated, noise_sd_uv))
     energy = running_rms(band_uv[start : stop + width - 1], width)
     masked = False
     first = 0
@@ -129,7 +128,7 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
         if energy[i] > largest:
             largest = energy[i]
             best = start + i
-    return best, largest, limit, lenient, masked, bursts
+    return best, largest, limit, lenient, masked
 
 
 @njit(cache=True)

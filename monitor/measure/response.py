@@ -36,7 +36,6 @@ class Reading(NamedTuple):
 
     ``found`` is a :class:`Found`. ``energy_ratio``: the strongest stretch over the detector's
     threshold, ``lenient_ratio``: over what it would be without a burst that came once in the noise;
-    ``noise_bursts_sd``: energy of the bursts that came more than once, in the noise's SD;
     ``missable_uv``: the largest peak to peak that it could have missed; ``searched_uv``: the plain
     peak to peak of all that was searched; ``partly_hidden``: 1 where the artefact covers so much of
     the window that an absence can't be told. ``raw_uv``: the plain peak to peak of the response,
@@ -51,7 +50,6 @@ class Reading(NamedTuple):
     found: float
     energy_ratio: float
     lenient_ratio: float
-    noise_bursts_sd: float
     missable_uv: float
     searched_uv: float
     partly_hidden: float
@@ -70,8 +68,8 @@ class Reading(NamedTuple):
     places: FloatArray
 
 
-(_FOUND, _RATIO, _LENIENT, _BURSTS, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _ONSET, _END,
- _AREA, _PHASES, _PEAK, _SD, _SILENT, _ONSET_SD, _FIRST, _PLACES, _COLUMNS,
+(_FOUND, _RATIO, _LENIENT, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _ONSET, _END, _AREA,
+ _PHASES, _PEAK, _SD, _SILENT, _ONSET_SD, _FIRST, _PLACES, _COLUMNS,
 ) = range(len(Reading._fields))  # fmt: skip
 _NOTHING, _CANDIDATE = float(Found.NOTHING), float(Found.CANDIDATE)
 _MASKED, _OUTSIDE = float(Found.MASKED), float(Found.OUTSIDE)
@@ -133,10 +131,9 @@ def _read(views, frame, spans, tkeo_k, taps, table, places):  # type: ignore[no-
             # half of everything after the stimulus, of which a response is the smaller part.
             band_sd = max(band_sd, noise.robust_sd(band[frame.search_start :], scratch))
         stop = min(n, window_stop + int(PEAK_AFTER_ONSET_MS * per_ms))
-        best, energy, limit, lenient, masked, bursts = detect.find_burst(
+        best, energy, limit, lenient, masked = detect.find_burst(
             band, start, stop - width, band_sd, frame
         )
-        row[_BURSTS] = bursts
         row[_RATIO] = energy / limit if limit > 0.0 else 0.0
         row[_LENIENT] = energy / lenient if lenient > 0.0 else 0.0
         hidden = frame.search_start - window_start

@@ -303,7 +303,6 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         opinion.response_probability if opinion else None,
         opinion.onset_from_last_ms if opinion else 0.0,
         noise_known=plan.noise_source == "pre",
-        noise_bursts_sd=reading.noise_bursts_sd,
     )
     # What lies within the noise's own peak to peak has no size, unless the network states one.
     sized = opinion is not None and opinion.amplitude_log_sd is not None
