@@ -57,7 +57,7 @@ _ORDER = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
 def higher(a: Priority, b: Priority) -> Priority:
     """The higher of two priorities."""
-    return _ORDER[max(_ORDER.index(a), _ORDER.index(b))]
+    return a if a is b or a is Priority.HIGH or b is Priority.LOW else b
 
 
 class _Seen(Struct, frozen=True, gc=False):

@@ -118,8 +118,9 @@ class Tracker:
             measurements = set_buried_aside(
                 measurements, lambda i: self._heard_before(i, key), self._track
             )
+            compare, number = self._criterion.compare, epoch.trial
             comparisons = [
-                self._criterion.compare(epoch.trial, measurement, baseline)
+                compare(number, measurement, baseline)
                 for measurement, baseline in zip(measurements, baselines, strict=True)
             ]
             following.observe(at_s, measurements)
