@@ -63,6 +63,8 @@ class _Votes:
         self.shown = (self.shown << 1 | shown) & _LAST_TRIALS
         self.trials += 1
         votes = self.shown.bit_count()
+        if votes < NEEDED and not self.standing and not self.inherited:
+            return False  # as nearly always
         without = min(self.trials, OF_TRIALS) - votes
         if self.inherited:
             # It stood before a restart: the trials since say anew whether it does.

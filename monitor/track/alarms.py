@@ -140,7 +140,9 @@ class AlarmBook:
         elif comparison.uncertain:
             return None
         else:
-            rule = self._criterion.rule(loss.kind_after(comparison), channel.muscle)
+            rule = ""
+            if comparison.beyond:
+                rule = self._criterion.rule(loss.kind_after(comparison), channel.muscle)
             after = loss.after(comparison, judgement, rule, at_s, noted)
             if after is loss:
                 return None

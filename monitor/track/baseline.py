@@ -101,11 +101,6 @@ class BaselineLearner:
         return BaselineState.LEARNING if self.current is None else self.current.state
 
     @property
-    def phases(self) -> float | None:
-        """The median number of phases at baseline, where it could be told."""
-        return None if self.current is None else self.current.phases
-
-    @property
     def usable(self) -> Baseline | None:
         """The baseline that trials are compared with, or None while there is none."""
         current = self.current

@@ -20,6 +20,8 @@ from monitor.types import Baseline, Measurement, Status
 NOISE_TIMES = 5.0
 """Noise so many times that of the baseline's trials is no longer the muscle's."""
 
+_NO_RESPONSE = Status.NO_RESPONSE
+
 NOISE_HIDES = "noise_hides_response"
 """The reason for which such a sweep is rejected."""
 
@@ -54,7 +56,7 @@ def set_buried_aside(
     """
     kept = list(measurements)
     for i, measurement in enumerate(measurements):
-        if measurement.status is not Status.NO_RESPONSE:
+        if measurement.status is not _NO_RESPONSE:
             continue
         baseline = baseline_of(i)
         if baseline is None:

@@ -27,7 +27,7 @@ BACKSTOP_TRIALS = 20
 _LATELY = (1 << LOST_OF[1]) - 1
 
 
-class Beyond(Struct, frozen=True):
+class Beyond(Struct, frozen=True, gc=False):
     """The trials of a loss so far that lie beyond the criterion, as far as they count.
 
     Attributes:

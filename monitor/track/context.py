@@ -29,6 +29,8 @@ class Confounders:
 
     def at(self, at_s: float) -> str:
         """The latest of them in words, newest first; empty where there are none."""
+        if not self._noted:
+            return ""
         while self._noted and self._noted[0][0] < at_s - NOTED_FOR_S:
             self._noted.popleft()
         latest = list(self._noted)[: -SHOWN - 1 : -1]

@@ -33,7 +33,7 @@ def setting_key(stimulus: Stimulus) -> str:
     return stimulus.counted_as or Setting(stimulus.setting, stimulus.intensity).key
 
 
-class Comparison(Struct, frozen=True):
+class Comparison(Struct, frozen=True, gc=False):
     """One trial of one channel against its baseline.
 
     ``beyond``: at or below the alarm threshold, or no response; ``recovered``: at or above the
@@ -117,7 +117,8 @@ class DropCriterion:
         if status is not _RESPONSE or amplitude_uv is None or not 0.0 <= amplitude_uv < math.inf:
             return None
         percent = percent_of_baseline(amplitude_uv, baseline.amplitude_uv)
-        alarm_percent, resolve_percent = self.thresholds(baseline.muscle)
+        thresholds = self._thresholds.get(baseline.muscle)
+        alarm_percent, resolve_percent = thresholds or self.thresholds(baseline.muscle)
         if percent > alarm_percent and not measurement.amplitude_uncertain:
             recovered = percent >= resolve_percent
             return Comparison(

@@ -169,7 +169,8 @@ _LOSSES, _OTHER_MOVES = _losses(), _other_moves()
 _WIDTHS = _widths()
 _ROOM = np.array([SUDDEN_ROOM, SUDDEN_AT])
 _RESPONSE, _NO_RESPONSE = Status.RESPONSE, Status.NO_RESPONSE
-_NOTHING = (float(kernel.ABSENT), math.nan, math.nan, math.nan)
+_MEASURED, _CENSORED, _NAN = float(kernel.MEASURED), float(kernel.CENSORED), math.nan
+_NOTHING = (float(kernel.ABSENT), _NAN, _NAN, _NAN)
 _SETTINGS = np.array(
     [
         OUTLIER_SHARE,
@@ -198,6 +199,7 @@ class AmplitudeEstimator:
         self._drift_per_min += OWN_SD_PER_ROOT_MIN**2 * np.eye(m)
         self._usual_variance = np.array([usual_variance(channel.muscle) for channel in channels])
         self._losses = _LOSSES * math.sqrt(USUAL_MUSCLES / max(m, USUAL_MUSCLES))
+        self._share, self._moves = 0.0, _OTHER_MOVES
         self._n = m
         self._level = np.zeros(2 * m)
         self._cov = FIRST_LEVEL_VARIANCE * np.eye(2 * m)
@@ -229,28 +231,31 @@ class AmplitudeEstimator:
         since_s = 0.0 if self._at_s is None else max(at_s - self._at_s, 0.0)
         self._at_s = at_s
         minutes = min(since_s / 60.0, LONGEST_STEP_MIN)
-        moves = _OTHER_MOVES + min(max(since_s / USUAL_S, LEAST_SHARE), 1.0) * self._losses
-        trial: list[tuple[float, float, float, float]] = []
+        share = min(max(since_s / USUAL_S, LEAST_SHARE), 1.0)
+        if share != self._share:
+            self._share, self._moves = share, _OTHER_MOVES + share * self._losses
+        trial: list[float] = []
         for measurement, baseline_uv in zip(measurements, baselines_uv, strict=True):
             status, amplitude_uv = measurement.status, measurement.amplitude_uv
             if measurement.amplitude_uncertain:
-                trial.append(_NOTHING)
+                trial += _NOTHING
             elif status is _RESPONSE and amplitude_uv:
                 low_uv, high_uv = measurement.amplitude_lower_uv, measurement.amplitude_upper_uv
                 if low_uv is None or high_uv is None:
-                    trial.append((kernel.MEASURED, amplitude_uv, math.nan, math.nan))
+                    trial += (_MEASURED, amplitude_uv, _NAN, _NAN)
                 else:
-                    trial.append((kernel.MEASURED, amplitude_uv, low_uv, high_uv))
+                    trial += (_MEASURED, amplitude_uv, low_uv, high_uv)
             elif baseline_uv and (
                 status is _NO_RESPONSE or (status is _RESPONSE and amplitude_uv == 0.0)
             ):
                 below_uv = measurement.amplitude_upper_uv or UNSEEN_SHARE * baseline_uv
-                trial.append((kernel.CENSORED, below_uv, math.nan, math.nan))
+                trial += (_CENSORED, below_uv, _NAN, _NAN)
             else:
-                trial.append(_NOTHING)
+                trial += _NOTHING
         kernel.observe(
-            self._level, self._cov, self._weights, self._residual, self._noise, OFFSETS, moves,
-            np.array(trial), minutes * self._drift_per_min, self._usual_variance, _SETTINGS,
+            self._level, self._cov, self._weights, self._residual, self._noise, OFFSETS,
+            self._moves, np.array(trial).reshape(self._n, 4), minutes * self._drift_per_min,
+            self._usual_variance, _SETTINGS,
         )  # fmt: skip
         self._past_s.append(at_s)
         self._past_level.append(self._level[: self._n].copy())

@@ -34,7 +34,7 @@ def tell_beyond(
     """
     baseline = comparison.baseline
     evidence["n_of_k"] = f"{min(trials_beyond, needed)} of {needed}"
-    evidence["trials"] = ", ".join([str(trial) for trial in trials])
+    evidence["trials"] = ", ".join(map(str, trials))
     evidence["lowest_percent"] = lowest_percent
     evidence["trials_beyond"] = trials_beyond
     evidence["baseline_id"] = baseline.id

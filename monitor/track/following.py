@@ -53,13 +53,11 @@ class Following:
             return []
         estimator, muscles = self._estimator, self._muscles
         estimates = estimator.judge(asked, others=False)
+        calm: Sequence[float] = ()
         if muscles.asks_others(estimates):
             estimates = estimator.judge(asked)
-        muscles.take(
-            estimates,
-            estimator.level_shift(at_s - CALM_S),
-            estimator.level_shift(at_s - GRADUAL_S),
-        )
+            calm = estimator.level_shift(at_s - CALM_S)
+        muscles.take(estimates, calm, estimator.level_shift(at_s - GRADUAL_S))
         return [muscles.judge(i) for i in asked]
 
     def baseline_changed(self, i: int, baseline: Baseline, *, inherited: bool = False) -> None:

@@ -217,12 +217,15 @@ def keep_level(level, cov, m):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _mixture_cdf(x, w, mean, offsets, widths, variance):  # type: ignore[no-untyped-def]
+def _is_below(x, share, w, mean, offsets, sds):  # type: ignore[no-untyped-def]
+    """Whether less than ``share`` of the mixture lies below ``x``."""
     total = 0.0
     for k in range(offsets.size):
         if w[k] > NEGLIGIBLE:
-            total += w[k] * normal_cdf((x - mean - offsets[k]) / math.sqrt(variance + widths[k]))
-    return total
+            total += w[k] * normal_cdf((x - mean - offsets[k]) / sds[k])
+            if total >= share:
+                return False
+    return True
 
 
 @njit(cache=True)
@@ -247,6 +250,7 @@ def judge(level, cov, weights, offsets, widths, wanted, criterion, room, answer)
             millionth, so that what lies on a threshold does not hang on the last bit.
     """
     n_muscles = weights.shape[0]
+    sds = np.empty(offsets.size)
     for m in range(n_muscles):
         if wanted[m] == 0:
             continue
@@ -275,16 +279,18 @@ def judge(level, cov, weights, offsets, widths, wanted, criterion, room, answer)
         answer[m, LOWER] = answer[m, UPPER] = math.nan
         if wanted[m] < 2:
             continue
+        for k in range(offsets.size):
+            sds[k] = math.sqrt(sd * sd + widths[k])
         for c, share, z in ((LOWER, 0.025, -1.96), (UPPER, 0.975, 1.96)):
             # The mixture's quantile lies among those of its parts.
             a, b = math.inf, -math.inf
             for k in range(offsets.size):
                 if weights[m, k] > NEGLIGIBLE:
-                    part = mean + offsets[k] + z * math.sqrt(sd * sd + widths[k])
+                    part = mean + offsets[k] + z * sds[k]
                     a, b = min(a, part), max(b, part)
             while b - a > INTERVAL_STEP:
                 middle = 0.5 * (a + b)
-                if _mixture_cdf(middle, weights[m], mean, offsets, widths, sd * sd) < share:
+                if _is_below(middle, share, weights[m], mean, offsets, sds):
                     a = middle
                 else:
                     b = middle

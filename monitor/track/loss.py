@@ -57,10 +57,10 @@ _ORDER = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
 def higher(a: Priority, b: Priority) -> Priority:
     """The higher of two priorities."""
-    return _ORDER[max(_ORDER.index(a), _ORDER.index(b))]
+    return a if a is b or a is Priority.HIGH or b is Priority.LOW else b
 
 
-class _Seen(Struct, frozen=True):
+class _Seen(Struct, frozen=True, gc=False):
     """What the condition had shown when it was acknowledged."""
 
     kind: AlarmKind
@@ -68,7 +68,7 @@ class _Seen(Struct, frozen=True):
     lowest_percent: float
 
 
-class Loss(Struct, frozen=True):
+class Loss(Struct, frozen=True, gc=False):
     """A standing condition and what its life needs beyond what is shown.
 
     The condition's ``trial``, ``percent_of_baseline`` and ``amplitude_uv`` are those of the latest
@@ -124,7 +124,8 @@ class Loss(Struct, frozen=True):
         Args:
             comparison: the trial against the baseline.
             judgement: what the estimates say after it.
-            rule: the criterion in words, for the kind that the condition then has.
+            rule: the criterion in words, for the kind that the condition then has; read of a
+                trial beyond it alone.
             at_s: the trial's stimulus, seconds of the case.
             noted: what the record notes that may explain it.
 
@@ -243,7 +244,9 @@ class Loss(Struct, frozen=True):
     ) -> Loss:
         before = self.condition
         lost = comparison.kind is AlarmKind.RESPONSE_LOST
-        evidence = {k: v for k, v in before.evidence.items() if k not in _OF_RECOVERY}
+        evidence = before.evidence.copy()
+        for name in _OF_RECOVERY:
+            evidence.pop(name, None)
         if before.state is AlarmState.LATCHED:
             evidence["returned_trial"] = comparison.trial
         now = replace(
@@ -281,7 +284,7 @@ class Loss(Struct, frozen=True):
             beyond=self.beyond.and_another(),
             alone_since_s=None,
         )
-        evidence = dict(self.condition.evidence)
+        evidence = self.condition.evidence.copy()
         literal = self.track.confirm == "in_a_row"
         if in_a_row >= RECOVER_TRIALS or (literal and not self.confirmed):
             evidence["latest_trial"] = comparison.trial

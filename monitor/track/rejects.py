@@ -21,6 +21,7 @@ OFF = {
     "stimulus_artefact_missing": "this channel alone no longer shows the stimulus artefact",
 }
 """Reasons that tell of an electrode that is off, in words."""
+_REJECTED = Status.REJECTED
 CAUTERY_SHARE = 0.5
 CAUTERY_CHANNELS = 2
 """Covered so on this share of the channels at once, and on this many: no electrode does that."""
@@ -40,9 +41,7 @@ class Rejects:
     def take(self, epoch: Epoch, measurements: tuple[Measurement, ...]) -> list[AlarmCondition]:
         """The conditions that a measured stimulus raised or ended."""
         doubtful = [
-            i
-            for i, m in enumerate(measurements)
-            if m.status is Status.REJECTED or m.amplitude_uncertain
+            i for i, m in enumerate(measurements) if m.status is _REJECTED or m.amplitude_uncertain
         ]
         if not doubtful and not self._were_bad:
             return []

@@ -34,7 +34,7 @@ FOLLOWING_SHARE = 0.5
 """A control follows where it fell by half of what its depth and the affected muscle suggest."""
 
 
-class Judgement(Struct, frozen=True):
+class Judgement(Struct, frozen=True, gc=False):
     """What the estimates say of one muscle's loss, beside the trial itself."""
 
     estimate: Estimate | None = None
@@ -80,7 +80,7 @@ class Muscles:
         shift_gradual: Sequence[float],
     ) -> None:
         """What the latest trial leaves: estimates, and log changes of the gradual levels over
-        :data:`CALM_S` and :data:`GRADUAL_S`.
+        :data:`CALM_S` (not read unless :meth:`asks_others`) and :data:`GRADUAL_S`.
         """
         self._estimates = estimates
         self._shift_calm, self._shift_gradual = shift_calm, shift_gradual

@@ -8,7 +8,6 @@ the one that was there first, which does not move, so that a slow creep can't dr
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from msgspec import Struct
 
@@ -118,15 +117,26 @@ class KnownSettings:
 
     def counted(self, stimulus: Stimulus) -> Stimulus:
         """The stimulus with the setting that it counts as in ``counted_as``."""
-        given = self._of(stimulus)
-        if given.key in self._known:  # as most are: nothing is nearer
-            return replace(stimulus, counted_as=given.key)
+        return Stimulus(
+            stimulus.t_lsl,
+            stimulus.marker,
+            stimulus.setting,
+            stimulus.intensity,
+            stimulus.pulses_ms,
+            self._key_of(self._of(stimulus)),
+        )
+
+    def _key_of(self, given: Setting) -> str:
+        """The key of the setting that is nearest, or of this one, known from now on."""
+        key = given.key
+        if key in self._known:  # as most are: nothing is nearer
+            return key
         near = [known for known in self._known.values() if known.holds(given)]
         if not near:
-            self._known[given.key] = given
-            return replace(stimulus, counted_as=given.key)
+            self._known[key] = given
+            return key
         nearest = min(near, key=lambda known: abs((known.intensity or 0) - (given.intensity or 0)))
-        return replace(stimulus, counted_as=nearest.key)
+        return nearest.key
 
     def _of(self, stimulus: Stimulus) -> Setting:
         if not self._trains:

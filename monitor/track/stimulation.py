@@ -23,6 +23,8 @@ from monitor.types import (
     Status,
 )
 
+_NO_RESPONSE = Status.NO_RESPONSE
+
 
 class StimulationWatch:
     """Conditions that a trial raises beside its percent of baseline.
@@ -110,7 +112,7 @@ class StimulationWatch:
         trial, at_s = epoch.trial, epoch.stimulus_s
         setting = self._known[key]
         for i, (channel, measurement) in enumerate(zip(self._channels, measurements, strict=True)):
-            absent = measurement.status is Status.NO_RESPONSE
+            absent = measurement.status is _NO_RESPONSE
             if not absent and channel.name not in self._raised_elsewhere:
                 continue
             if measurement.amplitude_uncertain:
@@ -201,9 +203,9 @@ class StimulationWatch:
             if measurement.amplitude_uncertain:
                 continue
             if comparison is not None:
-                onset_ms = comparison.baseline.onset_ms
+                baseline = comparison.baseline
                 for finding in following.signs[i].take(
-                    measurement, onset_ms, following.learners[i].phases
+                    measurement, baseline.onset_ms, baseline.phases
                 ):
                     yield channel, key, finding
             if not has_threshold:

@@ -118,13 +118,14 @@ class Tracker:
             measurements = set_buried_aside(
                 measurements, lambda i: self._heard_before(i, key), self._track
             )
+            compare, number = self._criterion.compare, epoch.trial
             comparisons = [
-                self._criterion.compare(epoch.trial, measurement, baseline)
+                compare(number, measurement, baseline)
                 for measurement, baseline in zip(measurements, baselines, strict=True)
             ]
             following.observe(at_s, measurements)
-            alarms = self._judge(epoch, key, comparisons)
             noted = self._confounders.at(at_s)
+            alarms = self._judge(epoch, key, comparisons, noted)
             alarms += self._stimulation.take(epoch, key, measurements, comparisons, noted)
             learned, unreliable = self._baselines.learn(
                 epoch, key, measurements, sweeps_uv, comparisons
@@ -284,6 +285,7 @@ class Tracker:
         epoch: Epoch,
         key: str,
         comparisons: list[Comparison | None],
+        noted: str,
     ) -> list[AlarmCondition]:
         """The losses that this trial raised or changed."""
         at_s = epoch.stimulus_s
@@ -296,7 +298,6 @@ class Tracker:
         if not asked:
             return []
         judgements = self._settings[key].judge([i for i, _, _ in asked], at_s)
-        noted = self._confounders.at(at_s)
         changed = []
         for (_, channel, comparison), judgement in zip(asked, judgements, strict=True):
             condition = self._alarms.judge(
@@ -353,7 +354,7 @@ class Tracker:
                     None if baseline is None else baseline.amplitude_uv,
                     None if comparison is None else comparison.percent,
                     comparison is not None and not comparison.uncertain,
-                    "" if loss is None else f"{loss.condition.kind}:{loss.condition.state}",
+                    "" if loss is None else loss.condition.kind + ":" + loss.condition.state,
                 )
             )
         return tuple(rows)
