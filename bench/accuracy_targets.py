@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -89,8 +89,10 @@ def _simulated(
     yield Target("onset within 0.5 ms, SNR >= 5, %", 100 * clear.below_half, 80.0, False, 1)
     yield Target("onset within 1 ms, SNR >= 5, %", 100 * clear.below_one, 96.0, False, 1)
     # What alarms rest on: an uncertain amplitude neither confirms nor clears.
-    sure = deployed.found() & (deployed.amplitude_uncertain != 1.0)
-    certain = band_score("", deployed, data.labels, CLEAR, sure)
+    doubted = deployed.amplitude_uncertain == 1.0
+    certain = score(
+        replace(deployed, amplitude_uv=np.where(doubted, np.nan, deployed.amplitude_uv)), CLEAR
+    )
     for name, part in (
         ("all found", whole),
         ("SNR >= 5", clear),
