@@ -23,7 +23,7 @@ NETWORK_WEIGHT = 0.94
 ABOVE_WEIGHT = 0.10
 BELOW_WEIGHT = 1.02
 #: It is a response where they exceed this.
-LIMIT = 1.96
+LIMIT = 2.10
 #: Log odds beyond those of this probability and its complement, and a log ratio beyond this, say no
 #: more.
 SUREST_PROBABILITY = 0.999
