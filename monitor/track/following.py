@@ -55,7 +55,8 @@ class Following:
         estimates = estimator.judge(asked, others=False)
         calm: Sequence[float] = ()
         if muscles.asks_others(estimates):
-            estimates = estimator.judge(asked)
+            every = estimator.judge(())  # the intervals are had already
+            estimates = [own or other for own, other in zip(estimates, every, strict=True)]
             calm = estimator.level_shift(at_s - CALM_S)
         muscles.take(estimates, calm, estimator.level_shift(at_s - GRADUAL_S))
         return [muscles.judge(i) for i in asked]

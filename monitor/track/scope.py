@@ -66,6 +66,7 @@ class Muscles:
         self._has_controls = bool(controls)
         self._related = [_related(channels, i, controls) for i in range(len(channels))]
         self._estimates: Sequence[Estimate | None] = [None] * len(channels)
+        self._in_words: dict[int, str] = {}
         self._shift_calm: Sequence[float] = ()
         self._shift_gradual: Sequence[float] = ()
 
@@ -83,6 +84,7 @@ class Muscles:
         :data:`CALM_S` (not read unless :meth:`asks_others`) and :data:`GRADUAL_S`.
         """
         self._estimates = estimates
+        self._in_words.clear()
         self._shift_calm, self._shift_gradual = shift_calm, shift_gradual
 
     def judge(self, affected: int) -> Judgement:
@@ -141,8 +143,16 @@ class Muscles:
         return math.fsum(self._shift_calm[i] for i in of) / len(of) >= CALM_SHIFT
 
     def _list(self, of: Sequence[int]) -> str:
-        shown = ((self._names[i], self._estimates[i]) for i in of)
-        return ", ".join([f"{name} {e.percent:.0f} %" for name, e in shown if e is not None])
+        return ", ".join([words for i in of if (words := self._word(i))])
+
+    def _word(self, i: int) -> str:
+        """A muscle with its estimate, made once a trial; empty without one."""
+        words = self._in_words.get(i)
+        if words is None:
+            estimate = self._estimates[i]
+            words = "" if estimate is None else f"{self._names[i]} {estimate.percent:.0f} %"
+            self._in_words[i] = words
+        return words
 
 
 def _related(channels: Sequence[Channel], affected: int, controls: tuple[str, ...]) -> _Related:
