@@ -233,3 +233,32 @@ def test_noise_over_a_stronger_stimulus_is_no_loss_either(volts: float) -> None:
     events = [event for _ in range(3) for event in case.trial({L_AH: covered}, volts=volts)]
     assert losses(events) == []
     assert (AlarmKind.NOT_MEASURABLE, A) in technical(events)
+
+
+def test_what_is_absent_elsewhere_counts_and_is_told_like_any_trial() -> None:
+    case = Case().baseline(volts=400.0)
+    case.trial({L_AH: SILENT}, volts=450.0)
+    [lost] = losses(case.trial({L_AH: SILENT}, volts=500.0))
+    told = lost.evidence
+    assert (lost.state, lost.trial) == (A, 14)
+    assert (told["n_of_k"], told["trials"], told["trials_beyond"]) == ("2 of 2", "13, 14", 2)
+    assert (told["latest_trial"], told["lowest_percent"]) == (14, 0.0)
+    case = Case().baseline(volts=400.0)
+    case.trial({L_AH: response(30)}, volts=400.0)
+    [lost] = losses(case.trial({L_AH: SILENT}, volts=450.0))
+    assert (lost.evidence["n_of_k"], lost.evidence["trials"]) == ("2 of 2", "13, 14")
+    assert (lost.trial, lost.percent_of_baseline, lost.amplitude_uv) == (14, 0.0, 0.0)
+
+
+def test_a_latched_loss_that_one_absence_elsewhere_brings_back_is_over_with_responses_there() -> (
+    None
+):
+    case = Case().baseline(volts=400.0)
+    for told in (SILENT, SILENT, response(100), response(100)):
+        case.trial({L_AH: told}, volts=400.0)
+    [back] = losses(case.trial({L_AH: SILENT}, volts=450.0))
+    assert (back.state, back.evidence["returned_trial"]) == (U, 17)
+    assert "confirmed_by" not in back.evidence
+    case.trial(volts=450.0)
+    [over] = losses(case.trial(volts=450.0))
+    assert over.state is L

@@ -334,10 +334,10 @@ def test_a_bad_trial_or_another_setting_does_not_stop_that(bad: Measurement | No
     assert medium.priority is MEDIUM
 
 
-def test_a_trial_that_is_not_beyond_stops_it() -> None:
+def test_a_trial_that_has_recovered_stops_it() -> None:
     case = Case().baseline()
     case.trial({L_AH: response(45)})
-    case.trial({L_AH: response(55)})
+    case.trial({L_AH: response(75)})
     assert losses(case.tick(500.0)) == []
 
 
@@ -564,3 +564,66 @@ def test_rejects_of_every_muscle_are_one_condition_of_the_case() -> None:
     events = list(case.tracker.missed(missed))
     assert technical(events) == [(AlarmKind.REJECTS_IN_A_ROW, AlarmState.ACTIVE)]
     assert (AlarmKind.REJECTS_IN_A_ROW, AlarmState.RESOLVED) in technical(case.trial())
+
+
+def returned(case: Case, *after: Measurement) -> AlarmCondition:
+    """A total loss that was over and latched comes back with 45 %, and what follows."""
+    for told in (SILENT, SILENT, response(100), response(100), response(45)):
+        found = losses(case.trial({L_AH: told}))
+    assert found[0].state is AlarmState.UNCONFIRMED
+    for told in after:
+        found = losses(case.trial({L_AH: told}))
+    return found[-1]
+
+
+def test_a_latched_loss_that_comes_back_is_explained_by_what_it_is_now() -> None:
+    back = returned(Case().baseline())
+    assert back.scope is Scope.INDETERMINATE
+    assert back.evidence["scope_evidence"] == "not confirmed"
+    assert back.evidence["lowest_percent"] == back.percent_of_baseline
+    assert back.evidence["trials"] == "17"
+    assert "confirmed_by" not in back.evidence
+
+
+def test_it_is_worse_by_what_it_showed_when_it_was_acknowledged() -> None:
+    case = Case().baseline()
+    back = returned(case)
+    case.command(Acknowledge(back.id, "Dr A"))
+    [worse] = losses(case.trial({L_AH: response(10)}))
+    assert worse.state in (AlarmState.ACTIVE, AlarmState.UNCONFIRMED)
+    assert "points below the 44 % acknowledged" in str(worse.evidence["worse"])
+
+
+def test_the_scope_and_what_is_said_of_it_are_of_one_trial() -> None:
+    case = Case().baseline(30)
+    for _ in range(3):
+        [found] = losses(case.trial({L_AH: SILENT}))
+    assert found.scope is Scope.FOCAL
+    [better] = losses(case.trial({L_AH: response(100)}))
+    assert (better.scope, better.evidence["scope_evidence"]) == (
+        Scope.FOCAL,
+        found.evidence["scope_evidence"],
+    )
+
+
+def test_a_repeat_that_is_worse_is_high_at_its_own_first_rise() -> None:
+    case = Case().baseline()
+    case.trial({L_AH: response(45)})
+    [medium] = losses(case.tick(75.0))
+    assert medium.evidence["rise"] == "1 of 2"
+    [again] = losses(case.trial({L_AH: response(15)}))
+    assert (again.state, again.priority) == (AlarmState.UNCONFIRMED, MEDIUM)
+    assert "rise" not in again.evidence
+    assert losses(case.tick(60.9)) == []
+    [high] = losses(case.tick(0.2))
+    assert high.priority is HIGH
+
+
+def test_a_trial_between_the_criteria_puts_the_rise_off_and_does_not_end_it() -> None:
+    case = Case().baseline()
+    case.trial({L_AH: SILENT})
+    [still] = losses(case.trial({L_AH: response(55)}))
+    assert (still.state, still.priority) == (AlarmState.UNCONFIRMED, MEDIUM)
+    assert losses(case.tick(60.9)) == []
+    [high] = losses(case.tick(0.2))
+    assert (high.state, high.priority) == (AlarmState.UNCONFIRMED, HIGH)

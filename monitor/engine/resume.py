@@ -38,6 +38,7 @@ from monitor.track.advisory import ADVISORY_KINDS, shape_of
 from monitor.track.baseline import floor_of
 from monitor.track.evidence import INTERRUPTED
 from monitor.track.inherited import LOSS_KINDS
+from monitor.track.loss import RECOVER_TRIALS
 from monitor.types import (
     AlarmClass,
     AlarmCondition,
@@ -204,6 +205,8 @@ class Resumed:
 NEW_CASE = Resumed()
 
 
+_NONE_RECOVERED = f"0 of {RECOVER_TRIALS}"
+
 _TAKEN_OVER = LOSS_KINDS.union(ADVISORY_KINDS, {AlarmKind.ESCALATION_EXHAUSTED})
 """What the core goes on with. Any other condition is found anew where it still is one."""
 
@@ -241,8 +244,9 @@ class _Record:
         if followed and alarm.state is not AlarmState.LATCHED:
             evidence = {**alarm.evidence, INTERRUPTED: "engine restarted: no trial since"}
             alarm = structs.replace(alarm, evidence=evidence)
-        trial = None if alarm.trial is None else self.trials.get(alarm.trial)
-        alone = alarm.state is AlarmState.UNCONFIRMED and "recovering" not in alarm.evidence
+        trial = self._latest_trial(alarm)
+        recovered = alarm.evidence.get("recovering", _NONE_RECOVERED) != _NONE_RECOVERED
+        alone = alarm.state is AlarmState.UNCONFIRMED and not recovered
         high_since = self.high_since.get(alarm.id)
         high_since_s = None
         if high_since is not None and began is not None:
@@ -252,6 +256,11 @@ class _Record:
             alone_since_s=trial.stimulus_s - now_s if alone and trial is not None else None,
             high_since_s=high_since_s,
         )
+
+    def _latest_trial(self, alarm: AlarmCondition) -> _TrialBody | None:
+        """The latest comparable trial, whichever way it went, or that which raised the alarm."""
+        latest = alarm.evidence.get("latest_trial", alarm.trial)
+        return self.trials.get(latest) if isinstance(latest, int) else None
 
     def baseline(self, body: bytes) -> ResumedBaseline:
         """The baseline of an event's body, whose fields have the same names."""

@@ -55,7 +55,9 @@ def _was_confirmed(condition: AlarmCondition) -> bool:
 
 
 def _absent_under(condition: AlarmCondition) -> str:
-    """The setting whose stimulus alone raised the loss; empty once its own setting had a say."""
+    """The setting whose stimulus alone raised the loss, or brought it back; empty once its own
+    setting had a say.
+    """
     evidence = condition.evidence
     told = _ABSENT.fullmatch(str(evidence.get("absent_elsewhere", "")))
     alone = told is not None and evidence.get("trials") == told["trial"]
