@@ -529,6 +529,23 @@ def test_a_higher_priority_breaks_the_pause_and_an_equal_one_does_not() -> None:
     assert (note.text, note.by) == ("audio pause broken by an alarm of medium priority", "monitor")
 
 
+@pytest.mark.parametrize("seen_when", ["before the pause", "under the pause", "never"])
+def test_what_no_longer_stands_holds_no_alarm_back_under_a_pause(seen_when: str) -> None:
+    """A new total loss is heard, though one as high stood when the pause began, or was latched."""
+    case, lost = confirmed_case()
+    if seen_when == "before the pause":
+        case.command(Acknowledge(lost.id, "Dr A"))
+    if seen_when == "never":
+        for _ in range(2):
+            case.trial()
+    case.command(PauseAudio(600.0, "Dr A"))
+    if seen_when == "under the pause":
+        case.command(Acknowledge(lost.id, "Dr A"))
+    broken = case.trial({R_AH: SILENT, L_AH: 100.0 if seen_when == "never" else 5.0}, after_s=1.0)
+    [status] = [event for event in broken if isinstance(event, CaseStatus)]
+    assert status.audio_paused_until_s is None
+
+
 def test_a_baseline_under_a_loss_needs_an_override_and_the_loss_stays() -> None:
     case, lost = confirmed_case()
     new = SetBaseline("L-AH", "Dr A", "accepted", "C3/C4", 40.0, role="neurophysiologist")

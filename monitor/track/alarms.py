@@ -46,6 +46,9 @@ class CommandRefused(MonitorError):
         self.cause = cause
 
 
+SOUNDING = (AlarmState.UNCONFIRMED, AlarmState.ACTIVE)
+"""The states in which a condition asks to be heard."""
+
 _NONE: Mapping[str, Loss] = MappingProxyType({})
 
 
@@ -103,12 +106,11 @@ class AlarmBook:
         return [losses[channel] for losses in self._losses.values() if channel in losses]
 
     @property
-    def highest(self) -> Priority | None:
-        """The highest priority that stands and nobody has acknowledged."""
+    def sounding(self) -> dict[int, Priority]:
+        """The priorities, by id, of what stands and nobody has acknowledged; latched is over."""
         standing = [loss.condition for ls in self._losses.values() for loss in ls.values()]
         standing += self._simple.conditions
-        open_ = {c.priority for c in standing if c.state is not AlarmState.ACKNOWLEDGED}
-        return next((p for p in reversed(Priority) if p in open_), None)
+        return {c.id: c.priority for c in standing if c.state in SOUNDING}
 
     def judge(
         self,

@@ -153,13 +153,17 @@ class BaselineLearner:
         return self._learned()
 
     def inherit(self, was: ResumedBaseline) -> Baseline:
-        """The baseline goes on as an earlier run left it; its sweep is not kept here."""
+        """The baseline goes on as an earlier run left it; its sweep is not kept here.
+
+        One that was not to be had then (unreliable) is learned on: this run has yet to say so.
+        """
+        unusable = was.state not in _COMPARED_WITH
         self.current = Baseline(
             id=was.id,
             setting=self._setting,
             channel=self.channel.name,
             muscle=self.channel.muscle,
-            state=was.state,
+            state=BaselineState.LEARNING if unusable else was.state,
             amplitude_uv=was.amplitude_uv,
             onset_ms=was.onset_ms,
             accepted=was.accepted,

@@ -34,8 +34,10 @@ from monitor.types import (
 #: them: one may be chance, and to leave it out would raise the baseline of a muscle that varies.
 REPEATED_TRIALS = 2
 
+OF_A_BASELINE = "baseline of"
+"""So begins what the record says of one that is set anew: no remark of the case."""
 
-_OF_A_BASELINE = (
+_HELD_AGAINST_IT = (
     AlarmKind.BASELINE_UNRELIABLE,
     AlarmKind.LATENCY_SHIFT,
     AlarmKind.MORPHOLOGY_CHANGE,
@@ -234,12 +236,12 @@ class CaseBaselines:
             loss.condition.id for loss in self._alarms.losses(now.channel)
         )
         text = (
-            f"baseline of {now.channel} ({now.setting}) was {_in_words(before)}, "
+            f"{OF_A_BASELINE} {now.channel} ({now.setting}) was {_in_words(before)}, "
             f"is {_in_words(now)}: {command.reason} [{command.role}]"
         )
         events: list[Event] = [now, Annotation(case_s, text, command.by)]
         # What was held against the baseline before says nothing of this one.
-        for kind in _OF_A_BASELINE:
+        for kind in _HELD_AGAINST_IT:
             gone = self._alarms.resolve_technical(
                 kind, case_s, setting=now.setting, channel=now.channel
             )

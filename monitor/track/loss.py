@@ -217,7 +217,7 @@ class Loss(Struct, frozen=True, gc=False):
             high_since_s=None,
             passed_on=0,
         )
-        return seen_at(after)
+        return seen_as(after, condition.kind, condition.priority, self.lowest_percent)
 
     def waited(self, at_s: float, rise_s: tuple[float, ...] | None = None) -> Loss:
         """Time passed: an unconfirmed condition that nobody repeats rises, a high one is passed on.
@@ -467,10 +467,9 @@ class Loss(Struct, frozen=True, gc=False):
         return replace(self, condition=condition, passed_on=level)
 
 
-def seen_at(loss: Loss) -> Loss:
-    """Somebody has seen the loss as it is now."""
-    condition = loss.condition
-    return replace(loss, seen=_Seen(condition.kind, condition.priority, loss.lowest_percent))
+def seen_as(loss: Loss, kind: AlarmKind, priority: Priority, lowest_percent: float) -> Loss:
+    """Somebody has seen the loss when it was no worse than that."""
+    return replace(loss, seen=_Seen(kind, priority, lowest_percent))
 
 
 def _confirmed_priority(kind: AlarmKind, judgement: Judgement | None) -> Priority:
