@@ -217,4 +217,4 @@ def test_remarks_explain_a_loss_after_a_restart_too() -> None:
     case.restart()
     case.step((30.0, 100.0))
     [alarm] = [a for a in case.alarms.values() if a.kind is AlarmKind.AMPLITUDE_DROP]
-    assert alarm.evidence["noted"] == "propofol bolus (1 min before)"
+    assert alarm.evidence["noted"] == "propofol bolus (1 min before trial 4)"

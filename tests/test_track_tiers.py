@@ -163,7 +163,7 @@ def test_a_deep_loss_is_confirmed_by_the_second_trial_and_explained() -> None:
     assert evidence["estimate_lower_percent"] <= 8 <= evidence["estimate_upper_percent"]  # type: ignore[operator]
     assert evidence["probability_below"] >= 0.9  # type: ignore[operator]
     assert (evidence["profile"], evidence["model"]) == ("default 1", "net 1.0 abc")
-    assert evidence["noted"] == "propofol bolus (2 min before)"
+    assert evidence["noted"] == "propofol bolus (2 min before trial 34)"
     assert "the others are intact" in str(evidence["scope_evidence"])
 
 
@@ -644,3 +644,15 @@ def test_a_trial_between_the_criteria_puts_the_rise_off_and_does_not_end_it() ->
     assert losses(case.tick(60.9)) == []
     [high] = losses(case.tick(0.2))
     assert (high.state, high.priority) == (AlarmState.UNCONFIRMED, HIGH)
+
+
+def test_a_remark_reaches_the_loss_that_stands_though_no_trial_follows() -> None:
+    case = Case().baseline()
+    [raised] = losses(case.trial({L_AH: response(45)}))
+    assert "noted" not in raised.evidence
+    assert losses(case.command(Annotate("incision", "Dr A"))) == []
+    [told] = losses(case.command(Annotate("propofol bolus", "Dr A")))
+    assert (told.state, told.evidence["noted"]) == (raised.state, "propofol bolus (after trial 13)")
+    case.trial()
+    case.trial()
+    assert losses(case.command(Annotate("MAP 80", "Dr A"))) == [], "nothing stands"

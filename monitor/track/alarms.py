@@ -221,6 +221,15 @@ class AlarmBook:
         condition = self._keep_loss(loss.present_elsewhere(trial, at_s))
         return None if condition is loss.condition else condition
 
+    def remarked(self, text: str) -> list[AlarmCondition]:
+        """Somebody noted what may explain the losses that stand; latched ones are over."""
+        standing = [loss for losses in self._losses.values() for loss in losses.values()]
+        return [
+            self._keep_loss(loss.remarked(text))
+            for loss in standing
+            if loss.condition.state is not AlarmState.LATCHED
+        ]
+
     def tick(self, at_s: float) -> list[AlarmCondition]:
         """Time passed: unconfirmed losses rise, high conditions that nobody takes are passed on."""
         found: list[AlarmCondition] = []

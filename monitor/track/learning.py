@@ -96,6 +96,7 @@ class CaseBaselines:
         """The baselines that changed, and what their becoming (un)usable did to conditions."""
         baselines: list[Baseline] = []
         alarms: list[AlarmCondition] = []
+        alarms += self._released(epoch.stimulus_s)
         following = self._settings[key]
         for i in following.learning:
             learner = following.learners[i]
@@ -106,11 +107,10 @@ class CaseBaselines:
             repeated = loss is not None and loss.beyond.trials >= REPEATED_TRIALS
             if repeated and comparison is not None and comparison.beyond:
                 continue
-            was_withheld = i in following.withheld
             alarms += self._withheld(epoch, key, following, i)
             if i in following.withheld:
                 continue
-            was_unreliable = learner.state is BaselineState.UNRELIABLE and not was_withheld
+            was_unreliable = learner.state is BaselineState.UNRELIABLE
             changed = learner.accept(epoch.trial, measurements[i], sweeps_uv[i])
             if changed is not None:
                 baselines.append(changed)
@@ -146,29 +146,50 @@ class CaseBaselines:
         would be taken for whole, and nothing would be left to alarm on.
         """
         channel, at_s = self._channels[i], epoch.stimulus_s
-        overridden = following.overridden.get(i, frozenset())
-        loss = self._lost_elsewhere(key, channel.name, overridden)
+        loss = self._withholding(key, following, i)
         if loss is None:
-            if i not in following.withheld:
-                return []
-            following.withheld.discard(i)
-            changed = self._alarms.resolve_technical(
-                AlarmKind.BASELINE_UNRELIABLE, at_s, setting=key, channel=channel.name
-            )
-        else:
-            following.withheld.add(i)
-            if following.baselines[i] is not None:
-                return []
-            condition = loss.condition
-            changed = self._alarms.raise_technical(
-                AlarmKind.BASELINE_UNRELIABLE,
-                at_s,
-                f"baseline withheld: alarm {condition.id} stands under {condition.setting}",
-                setting=key,
-                channel=channel,
-                trial=epoch.trial,
-            )
+            return []
+        following.withheld.add(i)
+        if following.baselines[i] is not None:
+            return []
+        condition = loss.condition
+        changed = self._alarms.raise_technical(
+            AlarmKind.BASELINE_UNRELIABLE,
+            at_s,
+            f"baseline withheld: alarm {condition.id} stands under {condition.setting}",
+            setting=key,
+            channel=channel,
+            trial=epoch.trial,
+        )
         return [changed] if changed else []
+
+    def _released(self, at_s: float) -> list[AlarmCondition]:
+        """Every baseline whose loss is over is no longer withheld, whatever is stimulated."""
+        found: list[AlarmCondition | None] = []
+        for key, following in self._settings.items():
+            for i in sorted(following.withheld):
+                if self._withholding(key, following, i) is not None:
+                    continue
+                following.withheld.discard(i)
+                channel, now = self._channels[i], following.learners[i].current
+                kind = AlarmKind.BASELINE_UNRELIABLE
+                if now is not None and now.state is BaselineState.UNRELIABLE:
+                    why = _why_unreliable(now, self._track.baseline_spread_max)
+                    found.append(
+                        self._alarms.raise_technical(kind, at_s, why, setting=key, channel=channel)
+                    )
+                else:
+                    found.append(
+                        self._alarms.resolve_technical(
+                            kind, at_s, setting=key, channel=channel.name
+                        )
+                    )
+        return [condition for condition in found if condition is not None]
+
+    def _withholding(self, key: str, following: Following, i: int) -> Loss | None:
+        """The loss under another setting for which channel ``i`` learns no baseline of this."""
+        overridden = following.overridden.get(i, frozenset())
+        return self._lost_elsewhere(key, self._channels[i].name, overridden)
 
     def meant(self, command: SetBaseline) -> list[tuple[Following, int]]:
         """The settings and channels that a command concerns, at least one.

@@ -38,6 +38,7 @@ from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.confirmation import Beyond, confirmed_by, needed_trials
+from monitor.track.context import noted_after
 from monitor.track.criteria import Comparison
 from monitor.track.evidence import (
     INTERRUPTED,
@@ -218,6 +219,11 @@ class Loss(Struct, frozen=True, gc=False):
             passed_on=0,
         )
         return seen_as(after, condition.kind, condition.priority, self.lowest_percent)
+
+    def remarked(self, text: str) -> Loss:
+        """After its latest trial somebody noted what may explain it."""
+        evidence = noted_after(self.condition.evidence, text)
+        return replace(self, condition=replace(self.condition, evidence=evidence))
 
     def waited(self, at_s: float, rise_s: tuple[float, ...] | None = None) -> Loss:
         """Time passed: an unconfirmed condition that nobody repeats rises, a high one is passed on.

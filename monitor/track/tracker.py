@@ -124,7 +124,7 @@ class Tracker:
                 for measurement, baseline in zip(measurements, baselines, strict=True)
             ]
             following.observe(at_s, measurements)
-            noted = self._confounders.at(at_s)
+            noted = self._confounders.at(at_s, epoch.trial)
             alarms = self._judge(epoch, key, comparisons, noted)
             alarms += self._stimulation.take(epoch, key, measurements, comparisons, noted)
             learned, unreliable = self._baselines.learn(
@@ -221,8 +221,9 @@ class Tracker:
             case Annotate():
                 if not command.text.strip():
                     raise CommandRefused("text: the annotation is empty", "invalid")
-                self._confounders.take(case_s, command.text)
                 events = [*self._case.begun(), Annotation(case_s, command.text, command.by)]
+                if self._confounders.take(case_s, command.text):
+                    events += self._alarms.remarked(command.text)
             case PauseAudio():
                 if not 0 <= command.seconds <= AUDIO_PAUSE_MAX_S:
                     raise CommandRefused(
