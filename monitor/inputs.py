@@ -103,6 +103,9 @@ class ResumedBaseline:
     floor_uv: float | None = None
     phases: float | None = None
     learned: tuple[ResumedResponse, ...] = ()
+    role: str = ""
+    before_uv: float | None = None
+    overrode: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ not know, and what is therefore kept out of the cases here or not compared:
 - how often the case was stimulated: the plain times hold for the first three intervals (so here
   they always do);
 - one response to another stimulus that says no loss; an alarm it was to end rises meanwhile;
-- what a baseline that nobody has set had learned before it was usable, and the overrides of
-  operators: a loss withholds the baselines of other settings again.
+- what a baseline that nobody has set had learned before it was usable.
 """
 
 from __future__ import annotations
@@ -26,13 +25,15 @@ from hypothesis import strategies as st
 
 from monitor.config import CaseConfig, TrackSection
 from monitor.engine.resume import NEW_CASE, Resumed, read_interrupted
-from monitor.inputs import Acknowledge, Annotate
+from monitor.inputs import Acknowledge, Annotate, SetBaseline
 from monitor.journal.database import JournalReader
 from monitor.track.tracker import Tracker
 from monitor.types import (
     AlarmCondition,
     AlarmKind,
     AlarmState,
+    Baseline,
+    BaselineState,
     Channel,
     Epoch,
     Event,
@@ -75,9 +76,9 @@ class Case:
             self.at_s += step
             return self.take(list(self.tracker.tick(self.own_s)))
         taken: list[Event] = []
-        for alarm in list(self.alarms.values()):
-            if alarm.state not in (AlarmState.ACKNOWLEDGED, AlarmState.RESOLVED):
-                acknowledge = Acknowledge(alarm.id, "Dr A")
+        for id_ in list(self.alarms):
+            if self.alarms[id_].state not in (AlarmState.ACKNOWLEDGED, AlarmState.RESOLVED):
+                acknowledge = Acknowledge(id_, "Dr A")
                 taken += self.take(list(self.tracker.command(acknowledge, self.own_s)))
         return taken
 
@@ -218,3 +219,35 @@ def test_remarks_explain_a_loss_after_a_restart_too() -> None:
     case.step((30.0, 100.0))
     [alarm] = [a for a in case.alarms.values() if a.kind is AlarmKind.AMPLITUDE_DROP]
     assert alarm.evidence["noted"] == "propofol bolus (1 min before trial 4)"
+
+
+def test_who_had_a_baseline_learned_anew_and_why_outlives_a_restart() -> None:
+    case = Case()
+    anew = SetBaseline("e1", "Dr A", "moved", "C3/C4 @ 400", role="surgeon")
+    case.take(list(case.tracker.command(anew, case.own_s)))
+    case.step((50.0, 100.0))
+    case.restart()
+    told = [e for e in case.step((50.0, 100.0)) if isinstance(e, Baseline) and e.channel == "e1"]
+    [now] = told
+    assert (now.state, now.amplitude_uv) == (BaselineState.USABLE, FULL_UV / 2)
+    assert (now.id, now.set_by, now.reason, now.role) == (3, "Dr A", "moved", "surgeon")
+    assert (now.before_uv, now.trials) == (FULL_UV, (4, 5))
+
+
+def test_an_override_outlives_a_restart() -> None:
+    case = Case()
+    for _ in range(2):
+        case.step((0.0, 100.0))
+    anew = SetBaseline("e1", "Dr A", "what is left", "C3/C4 @ 450", role="surgeon", override=True)
+    case.step((20.0, 100.0, 450.0))
+    case.take(list(case.tracker.command(anew, case.own_s)))
+    case.restart()
+    found: list[Event] = []
+    for _ in range(2):
+        found += case.step((20.0, 100.0, 450.0))
+    of = [
+        e
+        for e in found
+        if isinstance(e, Baseline) and (e.channel, e.setting) == ("e1", anew.setting)
+    ]
+    assert (of[-1].state, of[-1].overrode) == (BaselineState.USABLE, (1,))

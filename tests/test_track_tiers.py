@@ -557,7 +557,9 @@ def test_a_baseline_under_a_loss_needs_an_override_and_the_loss_stays() -> None:
     baseline, note = case.command(override)
     assert isinstance(baseline, Baseline)
     assert isinstance(note, Annotation)
-    assert note.text.endswith("accepted [neurophysiologist]")
+    assert note.text.endswith(f"accepted [neurophysiologist], over alarm {lost.id}")
+    assert (baseline.role, baseline.overrode) == ("neurophysiologist", (lost.id,))
+    assert baseline.before_uv == pytest.approx(FULL_UV, rel=0.1)
     case.trial({L_AH: response(10)})
     [over] = losses(case.trial({L_AH: response(10)}))
     assert (over.id, over.state) == (lost.id, AlarmState.LATCHED)
@@ -656,3 +658,17 @@ def test_a_remark_reaches_the_loss_that_stands_though_no_trial_follows() -> None
     case.trial()
     case.trial()
     assert losses(case.command(Annotate("MAP 80", "Dr A"))) == [], "nothing stands"
+
+
+def test_a_loss_that_ends_by_another_baseline_says_so() -> None:
+    case, lost = confirmed_case()
+    case.command(Acknowledge(lost.id, "Dr A"))
+    anew = SetBaseline("L-AH", "Dr A", "accepted", "C3/C4", 40.0, role="surgeon", override=True)
+    baseline, _ = case.command(anew)
+    assert isinstance(baseline, Baseline)
+    case.trial({L_AH: response(10)})
+    [over] = losses(case.trial({L_AH: response(10)}))
+    assert over.state is AlarmState.RESOLVED
+    assert over.evidence["baseline_id"] == lost.evidence["baseline_id"]
+    told = over.evidence["latest_baseline_id"], over.evidence["latest_baseline_uv"]
+    assert told == (baseline.id, 40.0)

@@ -62,6 +62,22 @@ def tell_counted(
     evidence["trials_beyond"] = trials_beyond
 
 
+def tell_latest(evidence: Evidence, comparison: Comparison) -> None:
+    """Add the latest comparable trial, with its baseline where that is not the one told already.
+
+    An operator may set the baseline anew under a loss: what ends it is then held to another.
+    """
+    evidence["latest_trial"] = comparison.trial
+    evidence["latest_percent"] = comparison.percent
+    baseline = comparison.baseline
+    if baseline.id == evidence.get("baseline_id", baseline.id):
+        evidence.pop("latest_baseline_id", None)
+        evidence.pop("latest_baseline_uv", None)
+    else:
+        evidence["latest_baseline_id"] = baseline.id
+        evidence["latest_baseline_uv"] = baseline.amplitude_uv
+
+
 def tell_judgement(
     evidence: Evidence, comparison: Comparison, judgement: Judgement, *, of_scope: bool
 ) -> None:
@@ -71,8 +87,7 @@ def tell_judgement(
     or, where nothing was yet, says that it is open.
     """
     estimate = judgement.estimate
-    evidence["latest_trial"] = comparison.trial
-    evidence["latest_percent"] = comparison.percent
+    tell_latest(evidence, comparison)
     if of_scope:
         evidence["scope_evidence"] = judgement.scope_evidence
     else:

@@ -76,6 +76,7 @@ class CaseBaselines:
         """The baseline of channel ``i`` goes on as an earlier run of the case left it."""
         following = self.named(was.setting)
         now = following.learners[i].inherit(was)
+        following.overridden[i] = frozenset(was.overrode)
         following.baseline_changed(i, now, inherited=True)
         return now
 
@@ -247,19 +248,21 @@ class CaseBaselines:
     ) -> list[Event]:
         learner = following.learners[i]
         before = learner.current
+        standing = tuple(loss.condition.id for loss in self._alarms.losses(learner.channel.name))
+        by, why, role = command.by, command.reason, command.role
         if command.amplitude_uv is None:
-            now = learner.learn_again(command.by, command.reason)
+            now = learner.learn_again(by, why, role, standing)
         else:
-            now = learner.set_value(command.amplitude_uv, command.by, command.reason)
+            now = learner.set_value(command.amplitude_uv, by, why, role, standing)
         following.baseline_changed(i, now)
         following.signs[i] = Signs(self._track)
-        following.overridden[i] = frozenset(
-            loss.condition.id for loss in self._alarms.losses(now.channel)
-        )
+        following.overridden[i] = frozenset(standing)
         text = (
             f"{OF_A_BASELINE} {now.channel} ({now.setting}) was {_in_words(before)}, "
             f"is {_in_words(now)}: {command.reason} [{command.role}]"
         )
+        if standing:
+            text += f", over alarm {', '.join(str(id_) for id_ in standing)}"
         events: list[Event] = [now, Annotation(case_s, text, command.by)]
         # What was held against the baseline before says nothing of this one.
         for kind in _HELD_AGAINST_IT:

@@ -46,6 +46,7 @@ from monitor.track.evidence import (
     tell_beyond,
     tell_counted,
     tell_judgement,
+    tell_latest,
 )
 from monitor.track.scope import Judgement
 from monitor.types import AlarmCondition, AlarmKind, AlarmState, Priority, Scope
@@ -332,8 +333,7 @@ class Loss(Struct, frozen=True, gc=False):
         evidence = self.condition.evidence.copy()
         literal = self.track.confirm == "in_a_row"
         if in_a_row >= RECOVER_TRIALS or (literal and not self.confirmed):
-            evidence["latest_trial"] = comparison.trial
-            evidence["latest_percent"] = comparison.percent
+            tell_latest(evidence, comparison)
             return now._over(evidence, at_s, noted)
         evidence["recovering"] = f"{in_a_row} of {RECOVER_TRIALS}"
         return now._judged({}, evidence, comparison, judgement, None, at_s, noted)
