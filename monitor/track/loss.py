@@ -60,8 +60,16 @@ RELEASE_S = 1.0
 
 _OF_RECOVERY = ("recovering", "recovered_s", "reason")
 _OF_ITS_END = (*_OF_RECOVERY, "escalation")
-_OF_A_WAIT = ("rise", "not_repeated_for_s")
-_OF_ITS_EPISODE = ("confirmed_by", "absent_elsewhere", "scope_evidence", *_OF_A_WAIT)
+_OF_A_WAIT = ("rise",)
+"""How often it rose since its latest trial; how long it waited then goes on explaining the priority
+that it has from that."""
+_OF_ITS_EPISODE = (
+    "confirmed_by",
+    "absent_elsewhere",
+    "scope_evidence",
+    "rise",
+    "not_repeated_for_s",
+)
 """What explains a loss that is over and is not to explain the one that it comes back as."""
 
 _ORDER = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
