@@ -213,7 +213,8 @@ def test_a_loss_that_nobody_repeats_becomes_high_by_time_alone() -> None:
         [ours_s] = alarm_waiting.high_after_s(alarm_waiting.LIVE, case)
         assert plain_s is not None
         assert ours_s is not None
-        assert 0.0 < plain_s < ours_s <= 600.0
+        # 0: with the plain times a false alarm of before the loss was latched, and is high at once.
+        assert 0.0 <= plain_s < ours_s <= 600.0
         assert alarm_waiting.high_after_s(Ours(), case) == [None], "no time passed"
 
 

@@ -225,8 +225,6 @@ class Cases(RuleBasedStateMachine):
         assert [a.id for a in told] == [a.id for a in stood], "each is told again, once"
         for was, now_ in zip(stood, told, strict=True):
             assert without_interruption(now_) == without_interruption(was)
-        # What the new run has of the overrides is nothing: a loss withholds again.
-        self.overridden.clear()
         self.usable = {
             (e.setting, e.channel) for e in events if isinstance(e, Baseline) and e.state in USABLE
         }
