@@ -75,7 +75,13 @@ class CaseBaselines:
         following = self.named(was.setting)
         now = following.learners[i].inherit(was)
         following.baseline_changed(i, now, inherited=True)
+        self._keep(following)
         return now
+
+    def _keep(self, following: Following) -> None:
+        """A setting that has a baseline is not to lose its stimuli to another near to it."""
+        if following.is_usable:
+            self._known.has_baseline(following.setting.key)
 
     def stimulus(self, given: Stimulus) -> tuple[Stimulus, Following]:
         """The stimulus, counted as of a setting, and what that setting remembers."""
@@ -113,6 +119,7 @@ class CaseBaselines:
             if changed is not None:
                 baselines.append(changed)
                 following.baseline_changed(i, changed)
+                self._keep(following)
             now = learner.current
             is_unreliable = now is not None and now.state is BaselineState.UNRELIABLE
             alarm = None
@@ -229,6 +236,7 @@ class CaseBaselines:
         else:
             now = learner.set_value(command.amplitude_uv, command.by, command.reason)
         following.baseline_changed(i, now)
+        self._keep(following)
         following.signs[i] = Signs(self._track)
         following.overridden[i] = frozenset(
             loss.condition.id for loss in self._alarms.losses(now.channel)
