@@ -147,9 +147,10 @@ class Tracker:
         n = len(self._channels)
         baselines = following.baselines
         rows = self._rows(key, (measurement,) * n, baselines, [None] * n)
-        if missed.reason != "out_of_order":
+        rejects: list[AlarmCondition] = []
+        if missed.reason != "out_of_order":  # as a trial out of order: it counts for nothing
             self._alarms.stimulus(key, missed.stimulus_s)
-        rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
+            rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
         broken = self._break_pause(rejects, missed.stimulus_s)
         yield from status
         yield Trial(missed.trial, stimulus, missed.stimulus_s, rows)
