@@ -15,6 +15,7 @@ from monitor.track.criteria import Comparison
 from monitor.track.following import Following
 from monitor.track.loss import Loss
 from monitor.track.settings import KnownSettings
+from monitor.track.stronger import HeldBack
 from monitor.types import (
     AlarmCondition,
     AlarmKind,
@@ -58,6 +59,7 @@ class CaseBaselines:
         self._alarms = alarms
         self._known = known
         self._settings: dict[str, Following] = {}
+        self._held_back = HeldBack(channels, track)
         self._ids = count(1)
         self._stimulated = False
 
@@ -104,6 +106,10 @@ class CaseBaselines:
         for i in following.learning:
             learner = following.learners[i]
             if not is_accepted(measurements[i]):
+                continue
+            held_back, changes = self._hold_back(epoch, key, i, measurements[i])
+            alarms += changes
+            if held_back:
                 continue
             comparison = comparisons[i]
             loss = self._alarms.loss(key, learner.channel.name)
@@ -174,6 +180,29 @@ class CaseBaselines:
                 trial=epoch.trial,
             )
         return [changed] if changed else []
+
+    def _hold_back(
+        self, epoch: Epoch, key: str, i: int, measurement: Measurement
+    ) -> tuple[bool, list[AlarmCondition]]:
+        """Whether a channel gave too little for such a stimulus; what that did to conditions.
+
+        A loss that stands under another setting withholds the baseline by itself.
+        """
+        following, channel = self._settings[key], self._channels[i]
+        if self._lost_elsewhere(key, channel.name) is not None:
+            return False, []
+        kind, was_shown = AlarmKind.BASELINE_UNRELIABLE, self._held_back.is_shown(key, i)
+        why = self._held_back.take(following, i, measurement, self._settings)
+        changed = None
+        if why and self._held_back.is_shown(key, i):
+            changed = self._alarms.raise_technical(
+                kind, epoch.stimulus_s, why, setting=key, channel=channel, trial=epoch.trial
+            )
+        elif was_shown and following.learners[i].state is not BaselineState.UNRELIABLE:
+            changed = self._alarms.resolve_technical(
+                kind, epoch.stimulus_s, setting=key, channel=channel.name
+            )
+        return bool(why), [changed] if changed else []
 
     def meant(self, command: SetBaseline) -> list[tuple[Following, int]]:
         """The settings and channels that a command concerns, at least one.
