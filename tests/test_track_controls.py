@@ -13,6 +13,10 @@ CHANNELS = (Channel("LA", "APB", "left"), Channel("LH", "AH", "left"))
 BASELINES = (100.0, 200.0)
 
 
+def both(controls: Controls, at_s: float) -> list[Recent | None]:
+    return [controls.recent(i, at_s, uv) for i, uv in enumerate(BASELINES)]
+
+
 def observed(*amplitudes_uv: float | None, gap_s: float = 30.0) -> tuple[Controls, float]:
     """The hand gives these, None being no response; the foot always 200 uV."""
     controls, at_s = Controls(CHANNELS), 0.0
@@ -29,20 +33,20 @@ def observed(*amplitudes_uv: float | None, gap_s: float = 30.0) -> tuple[Control
 
 def hand(*amplitudes_uv: float | None) -> Recent:
     controls, at_s = observed(*amplitudes_uv)
-    found = controls.recent(at_s, BASELINES)[0]
+    found = controls.recent(0, at_s, BASELINES[0])
     assert found is not None
     return found
 
 
 def test_a_muscle_answers_for_itself() -> None:
     controls, at_s = observed(*[60.0] * 10)
-    fallen, whole = controls.recent(at_s, BASELINES)
+    fallen, whole = both(controls, at_s)
     assert fallen is not None
     assert whole is not None
     assert fallen.log_share == pytest.approx(math.log(0.6))
     assert whole.log_share == pytest.approx(0.0)
     assert fallen.sd > whole.sd, "a hand varies more than a foot"
-    assert controls.recent(at_s, (None, 200.0))[0] is None, "no baseline"
+    assert controls.recent(0, at_s, None) is None, "no baseline"
 
 
 def test_single_sweeps_far_off_count_for_nothing() -> None:
@@ -59,9 +63,9 @@ def test_no_response_is_little_and_an_uncertain_one_nothing() -> None:
     controls, at_s = observed(*[60.0] * 8)
     doubt = Measurement(Status.RESPONSE, amplitude_uv=5.0, amplitude_uncertain=True)
     bad = Measurement(Status.REJECTED, ("nan",))
-    before = controls.recent(at_s, BASELINES)
+    before = both(controls, at_s)
     controls.observe(at_s, (doubt, bad))
-    assert controls.recent(at_s, BASELINES) == before
+    assert both(controls, at_s) == before
 
 
 def test_the_latest_trials_are_told_apart() -> None:
@@ -72,7 +76,7 @@ def test_the_latest_trials_are_told_apart() -> None:
 
 def test_too_few_or_too_old_trials_say_nothing() -> None:
     controls, at_s = observed(*[60.0] * (LEAST_TRIALS - 1))
-    assert controls.recent(at_s, BASELINES) == [None, None]
+    assert both(controls, at_s) == [None, None]
     controls, at_s = observed(*[60.0] * LEAST_TRIALS)
-    assert None not in controls.recent(at_s, BASELINES)
-    assert controls.recent(at_s + RECENT_S, BASELINES) == [None, None]
+    assert None not in both(controls, at_s)
+    assert both(controls, at_s + RECENT_S) == [None, None]

@@ -45,7 +45,7 @@ def judge(
         log = math.log(percent / 100.0)
         recent.append(None if estimate is None else Recent(log, 0.1, log))
     muscles = Muscles(CHANNELS, controls)
-    muscles.take(estimates, [calm] * 4, [gradual] * 4, recent, lost)
+    muscles.take(estimates, [calm] * 4, [gradual] * 4, recent.__getitem__, lost)
     return muscles.judge(LH)
 
 

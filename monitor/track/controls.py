@@ -59,22 +59,11 @@ class Controls:
             elif measurement.status is Status.NO_RESPONSE:
                 trials.append((at_s, 0.0))
 
-    def recent(self, at_s: float, baselines_uv: Sequence[float | None]) -> list[Recent | None]:
-        """Where every muscle stood up to ``at_s``; None without a baseline or enough trials."""
-        return [
-            self._of(trials, at_s, baseline_uv, variance) if baseline_uv else None
-            for trials, baseline_uv, variance in zip(
-                self._trials, baselines_uv, self._usual_variance, strict=True
-            )
-        ]
-
-    def _of(
-        self,
-        trials: deque[tuple[float, float]],
-        at_s: float,
-        baseline_uv: float,
-        usual: float,
-    ) -> Recent | None:
+    def recent(self, i: int, at_s: float, baseline_uv: float | None) -> Recent | None:
+        """Where channel ``i`` stood up to ``at_s``; None without a baseline or enough trials."""
+        if not baseline_uv:
+            return None
+        trials, usual = self._trials[i], self._usual_variance[i]
         logs = [
             math.log(max(uv / baseline_uv, LOWEST_SHARE))
             for then_s, uv in trials

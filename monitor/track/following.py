@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from monitor.config import TrackSection
 from monitor.track.advisory import Signs
 from monitor.track.baseline import BaselineLearner
-from monitor.track.controls import Controls
+from monitor.track.controls import Controls, Recent
 from monitor.track.estimator import AmplitudeEstimator
 from monitor.track.scope import CALM_S, GRADUAL_S, Judgement, Muscles
 from monitor.track.settings import Setting
@@ -71,10 +72,15 @@ class Following:
             estimates,
             calm,
             estimator.level_shift(at_s - GRADUAL_S),
-            () if self._controls is None else self._controls.recent(at_s, self._baselines_uv),
+            partial(self._recent, at_s),
             lost,
         )
         return [muscles.judge(i) for i in asked]
+
+    def _recent(self, at_s: float, i: int) -> Recent | None:
+        if self._controls is None:
+            return None
+        return self._controls.recent(i, at_s, self._baselines_uv[i])
 
     def baseline_changed(self, i: int, baseline: Baseline, *, inherited: bool = False) -> None:
         """The baseline of channel ``i`` learned, an operator moved it or an earlier run left it."""

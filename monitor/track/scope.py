@@ -14,7 +14,7 @@ takes such a muscle, which is there in every long case, injury or not.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -90,7 +90,8 @@ class Muscles:
         self._in_words: dict[int, str] = {}
         self._shift_calm: Sequence[float] = ()
         self._shift_gradual: Sequence[float] = ()
-        self._recent: Sequence[Recent | None] = ()
+        self._recent: Callable[[int], Recent | None] = _nothing_recent
+        self._known_recent: dict[int, Recent | None] = {}
         self._lost: frozenset[int] = frozenset()
 
     def asks_others(self, estimates: Sequence[Estimate | None]) -> bool:
@@ -102,7 +103,7 @@ class Muscles:
         estimates: Sequence[Estimate | None],
         shift_calm: Sequence[float],
         shift_gradual: Sequence[float],
-        recent: Sequence[Recent | None] = (),
+        recent: Callable[[int], Recent | None] | None = None,
         lost: frozenset[int] = frozenset(),
     ) -> None:
         """What the latest trial leaves, in channel order.
@@ -112,14 +113,16 @@ class Muscles:
             shift_calm: log changes of the gradual levels over :data:`CALM_S`; not read
                 unless :meth:`asks_others`.
             shift_gradual: the same over :data:`GRADUAL_S`.
-            recent: the controls' own latest trials; a control without any is not known.
+            recent: a channel's own latest trials; a control without any is not known. Asked only
+                for what a judgement takes.
             lost: the channels whose response is gone in this trial or by a standing alarm, or that
                 have an alarm of a sudden loss, under this setting or another.
         """
         self._estimates = estimates
         self._in_words.clear()
         self._shift_calm, self._shift_gradual = shift_calm, shift_gradual
-        self._recent, self._lost = recent, lost
+        self._recent, self._lost = recent or _nothing_recent, lost
+        self._known_recent = {}
 
     def judge(self, affected: int) -> Judgement:
         """The judgement of channel ``affected``."""
@@ -194,7 +197,7 @@ class Muscles:
             estimate: of the affected muscle.
             depth: of the controls against that of the affected muscle.
         """
-        recent = [r for i in of if i < len(self._recent) and (r := self._recent[i]) is not None]
+        recent = [r for i in of if (r := self._recent_of(i)) is not None]
         if len(recent) < len(of):
             return "controls not known"
         log_share = math.fsum(r.log_share for r in recent) / len(recent)
@@ -221,8 +224,13 @@ class Muscles:
             return False
         if not itself:
             return True
-        recent = self._recent[i] if i < len(self._recent) else None
+        recent = self._recent_of(i)
         return i not in self._lost and recent is not None and recent.latest_log >= INTACT_LOG
+
+    def _recent_of(self, i: int) -> Recent | None:
+        if i not in self._known_recent:
+            self._known_recent[i] = self._recent(i)
+        return self._known_recent[i]
 
     def _is_calm(self, of: Sequence[int]) -> bool:
         return math.fsum(self._shift_calm[i] for i in of) / len(of) >= CALM_SHIFT
@@ -238,6 +246,10 @@ class Muscles:
             words = "" if estimate is None else f"{self._names[i]} {estimate.percent:.0f} %"
             self._in_words[i] = words
         return words
+
+
+def _nothing_recent(_: int) -> None:
+    return None
 
 
 def is_lost_or_sudden(condition: AlarmCondition) -> bool:
