@@ -278,3 +278,15 @@ def test_a_baseline_is_withheld_no_longer_than_the_loss_though_nobody_goes_back(
     events = case.trial(volts=400.0)
     assert [c.state for c in losses(events)] == [L if ends == "recovers latched" else R]
     assert (AlarmKind.BASELINE_UNRELIABLE, R) in technical(events)
+
+
+def test_a_stray_intensity_does_not_steal_the_trials_of_the_baseline() -> None:
+    """400 V has a baseline; 404.2 V is another setting, 402.5 V lies within both."""
+    case = Case().baseline(volts=400.0)
+    case.trial(volts=404.2)
+    found = []
+    for _ in range(8):
+        found += losses(case.trial({L_AH: response(25)}, volts=402.5))
+    last = found[-1]
+    assert (last.kind, last.state, last.setting) == (AlarmKind.AMPLITUDE_DROP, A, "C3/C4 @ 400")
+    assert last.baseline_uv == pytest.approx(400.0, rel=0.2)

@@ -153,6 +153,7 @@ class Cases(RuleBasedStateMachine):
                     if a.channel == event.channel
                     and a.setting != event.setting
                     and a.id not in ignored
+                    and self.alarms[a.id].state not in (L, R)  # over with this very trial
                 ]
                 assert not of, "what a muscle gives under a loss is no baseline"
 

@@ -238,24 +238,59 @@ def test_a_sudden_loss_on_both_sides_is_high_whatever_the_scope(
     assert len(found) == len(who)
 
 
-def fade(case: Case, least: float, minutes: int) -> list[AlarmCondition]:
-    """Legs fall gradually to ``least`` per cent, hands by the root of that."""
+def fade(
+    case: Case, least: float, minutes: int, depth: float = 0.5, hands_gone_after: int | None = None
+) -> list[AlarmCondition]:
+    """Legs fall gradually to ``least`` per cent, hands by the ``depth`` of that in logs."""
     found = []
     for i in range(2 * minutes + 30):
         share = (least / 100) ** min(i / (2 * minutes), 1.0)
-        hand, leg = 100 * share**0.5, 100 * share
+        hand, leg = response(100 * share**depth), 100 * share
+        if hands_gone_after is not None and i >= hands_gone_after:
+            hand = SILENT
         found += losses(case.trial({L_APB: hand, R_APB: hand, L_AH: leg, R_AH: leg}))
     return [c for c in found if c.state is AlarmState.ACTIVE]
 
 
+def with_hands() -> Case:
+    return Case(TrackSection(confirm="estimator", controls=("APB",))).baseline(20)
+
+
 def test_a_gradual_decline_with_its_controls_is_medium_and_called_global() -> None:
-    confirmed = fade(
-        Case(TrackSection(confirm="estimator", controls=("APB",))).baseline(20), 25, 60
-    )
+    confirmed = [c for c in fade(with_hands(), 35, 150, depth=0.6) if c.channel.endswith("AH")]
     assert {c.channel for c in confirmed} == {"L-AH", "R-AH"}
     assert {c.priority for c in confirmed} == {MEDIUM}
     assert {c.scope for c in confirmed} == {Scope.GLOBAL}
     assert all(c.evidence["gradual"] for c in confirmed)
+
+
+@pytest.mark.parametrize("minutes", [40, 150])
+def test_legs_that_fall_while_hands_only_fade_are_high_and_not_global(minutes: int) -> None:
+    """Hands to 82 % as in any long case: the estimates of all muscles are drawn along."""
+    confirmed = fade(with_hands(), 25, minutes, depth=0.14)
+    assert {c.channel for c in confirmed} == {"L-AH", "R-AH"}
+    assert {c.priority for c in confirmed} == {HIGH}
+    assert Scope.GLOBAL not in {c.scope for c in confirmed}
+
+
+def test_controls_that_are_lost_themselves_follow_nothing() -> None:
+    confirmed = fade(with_hands(), 25, 60, hands_gone_after=20)
+    assert {c.priority for c in confirmed} == {HIGH}
+    assert {c.scope for c in confirmed} == {Scope.INDETERMINATE}
+
+
+@pytest.mark.parametrize("told", [SILENT, 10.0])
+def test_a_loss_under_another_setting_keeps_a_decline_from_being_global(
+    told: Measurement | float,
+) -> None:
+    case = with_hands()
+    for _ in range(12):
+        case.trial(setting="Cz")
+    for _ in range(3):
+        [lost] = losses(case.trial({R_APB: told}, setting="Cz"))
+    assert lost.state is AlarmState.ACTIVE
+    confirmed = [c for c in fade(case, 35, 150, depth=0.6) if c.channel.endswith("AH")]
+    assert {(c.priority, c.scope) for c in confirmed} == {(HIGH, Scope.INDETERMINATE)}
 
 
 def test_without_a_valid_control_it_is_high_and_never_global() -> None:

@@ -15,6 +15,7 @@ from monitor.track.criteria import Comparison
 from monitor.track.following import Following
 from monitor.track.loss import Loss
 from monitor.track.settings import KnownSettings
+from monitor.track.stronger import HeldBack
 from monitor.types import (
     AlarmCondition,
     AlarmKind,
@@ -60,6 +61,7 @@ class CaseBaselines:
         self._alarms = alarms
         self._known = known
         self._settings: dict[str, Following] = {}
+        self._held_back = HeldBack(channels, track)
         self._ids = count(1)
         self._stimulated = False
 
@@ -78,7 +80,13 @@ class CaseBaselines:
         now = following.learners[i].inherit(was)
         following.overridden[i] = frozenset(was.overrode)
         following.baseline_changed(i, now, inherited=True)
+        self._keep(following)
         return now
+
+    def _keep(self, following: Following) -> None:
+        """A setting that has a baseline is not to lose its stimuli to another near to it."""
+        if following.is_usable:
+            self._known.has_baseline(following.setting.key)
 
     def stimulus(self, given: Stimulus) -> tuple[Stimulus, Following]:
         """The stimulus, counted as of a setting, and what that setting remembers."""
@@ -103,6 +111,10 @@ class CaseBaselines:
             learner = following.learners[i]
             if not is_accepted(measurements[i]):
                 continue
+            held_back, changes = self._hold_back(epoch, key, i, measurements[i])
+            alarms += changes
+            if held_back:
+                continue
             comparison = comparisons[i]
             loss = self._alarms.loss(key, learner.channel.name)
             repeated = loss is not None and loss.beyond.trials >= REPEATED_TRIALS
@@ -116,6 +128,7 @@ class CaseBaselines:
             if changed is not None:
                 baselines.append(changed)
                 following.baseline_changed(i, changed)
+                self._keep(following)
             now = learner.current
             is_unreliable = now is not None and now.state is BaselineState.UNRELIABLE
             alarm = None
@@ -192,6 +205,29 @@ class CaseBaselines:
         overridden = following.overridden.get(i, frozenset())
         return self._lost_elsewhere(key, self._channels[i].name, overridden)
 
+    def _hold_back(
+        self, epoch: Epoch, key: str, i: int, measurement: Measurement
+    ) -> tuple[bool, list[AlarmCondition]]:
+        """Whether a channel gave too little for such a stimulus; what that did to conditions.
+
+        A loss that stands under another setting withholds the baseline by itself.
+        """
+        following, channel = self._settings[key], self._channels[i]
+        if self._withholding(key, following, i) is not None:
+            return False, []
+        kind, was_shown = AlarmKind.BASELINE_UNRELIABLE, self._held_back.is_shown(key, i)
+        why = self._held_back.take(following, i, measurement, self._settings)
+        changed = None
+        if why and self._held_back.is_shown(key, i):
+            changed = self._alarms.raise_technical(
+                kind, epoch.stimulus_s, why, setting=key, channel=channel, trial=epoch.trial
+            )
+        elif was_shown and following.learners[i].state is not BaselineState.UNRELIABLE:
+            changed = self._alarms.resolve_technical(
+                kind, epoch.stimulus_s, setting=key, channel=channel.name
+            )
+        return bool(why), [changed] if changed else []
+
     def meant(self, command: SetBaseline) -> list[tuple[Following, int]]:
         """The settings and channels that a command concerns, at least one.
 
@@ -255,6 +291,7 @@ class CaseBaselines:
         else:
             now = learner.set_value(command.amplitude_uv, by, why, role, standing)
         following.baseline_changed(i, now)
+        self._keep(following)
         following.signs[i] = Signs(self._track)
         following.overridden[i] = frozenset(standing)
         text = (

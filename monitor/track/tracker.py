@@ -32,6 +32,7 @@ from monitor.track.kinds import ALARM_TABLE
 from monitor.track.learning import OF_A_BASELINE, CaseBaselines
 from monitor.track.loss import higher
 from monitor.track.rejects import Rejects
+from monitor.track.scope import is_lost_or_sudden
 from monitor.track.settings import KnownSettings
 from monitor.track.stimulation import StimulationWatch
 from monitor.types import (
@@ -146,9 +147,10 @@ class Tracker:
         n = len(self._channels)
         baselines = following.baselines
         rows = self._rows(key, (measurement,) * n, baselines, [None] * n)
-        if missed.reason != "out_of_order":
+        rejects: list[AlarmCondition] = []
+        if missed.reason != "out_of_order":  # as a trial out of order: it counts for nothing
             self._alarms.stimulus(key, missed.stimulus_s)
-        rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
+            rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
         broken = self._break_pause(rejects, missed.stimulus_s)
         yield from status
         yield Trial(missed.trial, stimulus, missed.stimulus_s, rows)
@@ -303,7 +305,8 @@ class Tracker:
         ]
         if not asked:
             return []
-        judgements = self._settings[key].judge([i for i, _, _ in asked], at_s)
+        lost = self._lost_or_stepped(comparisons) if self._track.controls else frozenset[int]()
+        judgements = self._settings[key].judge([i for i, _, _ in asked], at_s, lost)
         changed = []
         for (_, channel, comparison), judgement in zip(asked, judgements, strict=True):
             condition = self._alarms.judge(
@@ -320,6 +323,18 @@ class Tracker:
                     taken = self._alarms.taken(condition, at_s)
                     changed += [taken] if taken else []
         return changed
+
+    def _lost_or_stepped(self, comparisons: list[Comparison | None]) -> frozenset[int]:
+        """Channels without a response in this trial, or with a loss, under whichever setting, that
+        stands and was one of the response or sudden.
+        """
+        gone = AlarmKind.RESPONSE_LOST
+        return frozenset(
+            i
+            for i, (channel, comparison) in enumerate(zip(self._channels, comparisons, strict=True))
+            if (comparison is not None and comparison.beyond and comparison.kind is gone)
+            or any(is_lost_or_sudden(loss.condition) for loss in self._alarms.losses(channel.name))
+        )
 
     def _break_pause(self, changed: list[AlarmCondition], at_s: float) -> list[Event]:
         """A condition higher than what the audio was paused over ends the pause.
