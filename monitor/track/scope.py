@@ -153,7 +153,8 @@ class Muscles:
             between = [i for i in others if not self._is_intact(i) and not self._is_stepped(i)]
             if between:
                 return Scope.INDETERMINATE, f"not told yet: {self._list(between)}"
-            if self._is_calm(controls):
+            # Of a single muscle the others say it, below, all of them and not the controls alone.
+            if any(self._is_stepped(i) for i in others) and self._is_calm(controls):
                 return Scope.FOCAL, f"controls intact: {self._list(controls)}"
         if not self._known(related.mirrored) or not self._known(related.another):
             return Scope.INDETERMINATE, "no other side or no other muscle to compare with"
