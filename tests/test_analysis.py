@@ -45,3 +45,18 @@ def test_what_cannot_be_measured_is_refused(arguments: dict[str, object], why: s
     call: dict[str, object] = {"sweeps_uv": sweep()[None], "fs_hz": 5000, "stimulus_index": 500}
     with pytest.raises(ValueError, match=why):
         analyse(**(call | arguments))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("after_ms", "asked"), [(60, False), (87, False), (90, True), (150, True)])
+@pytest.mark.parametrize("fs_hz", [2000, 5000])
+def test_a_sweep_that_ends_before_the_networks_window_is_measured_all_the_same(
+    after_ms: int, asked: bool, fs_hz: int
+) -> None:
+    made = [sweep(fs_hz, amplitude_uv=a, seed=s) for a in (0.0, 400.0) for s in range(4)]
+    found = analyse(np.stack(made)[:, : (100 + after_ms) * fs_hz // 1000], fs_hz, fs_hz // 10)
+    assert [m.status for m in found] == [Status.NO_RESPONSE] * 4 + [Status.RESPONSE] * 4
+    for m in found:
+        assert m.reasons == ()
+        assert not m.amplitude_uncertain
+        assert (m.response_probability is not None) is asked
+    assert [m.amplitude_uv for m in found[4:]] == pytest.approx([400.0] * 4, rel=0.05)

@@ -22,7 +22,7 @@ from monitor.measure.morphology import morphology_of
 from monitor.measure.network import ARTEFACT_TYPES, MORPHOLOGIES, Network, NetworkOutput, is_novel
 from monitor.measure.plan import SweepPlan
 from monitor.measure.reconcile import reconcile_onset
-from monitor.measure.resample import network_window
+from monitor.measure.resample import lies_within, network_window
 from monitor.measure.response import Found, Reading, Views, read_sweeps
 from monitor.measure.windows import OnsetWindow
 from monitor.types import Float32Array, FloatArray, Measurement, Morphology, Status
@@ -65,7 +65,8 @@ def measure_sweeps(
         windows: k onset windows, from the first pulse.
         stimulus_fraction: how far after sample ``plan.stimulus_index`` the first pulse lies,
             in samples (0 to 1).
-        network: measures along; None leaves its fields empty.
+        network: measures along; None leaves its fields empty, and so do sweeps that end too early
+            to be shown to it.
         options: mains and threshold.
 
     Returns:
@@ -220,20 +221,26 @@ def _sights(
     tails = zip(
         cleaned.noise_uv.tolist(), cleaned.tail.tolist(), cleaned.tail_uv.tolist(), strict=True
     )
-    if network is None:
+    view = None if network is None else network_view(cleaned, plan, fraction, network)
+    if network is None or view is None:
         yield from (_Sight(noise_uv, int(tail), tail_uv, None) for noise_uv, tail, tail_uv in tails)
         return
-    answers = _answers(network(network_view(cleaned, plan, fraction, network)))
+    answers = _answers(network(view))
     for (noise_uv, tail, tail_uv), answer in zip(tails, answers, strict=True):
         yield _Sight(noise_uv, int(tail), tail_uv, answer)
 
 
 def network_view(
     cleaned: Cleaned, plan: SweepPlan, fraction: float, network: Network
-) -> Float32Array:
-    """What the network is shown of cleaned sweeps: (k, 500) float32 in uV."""
+) -> Float32Array | None:
+    """What the network is shown of cleaned sweeps: (k, 500) float32 in uV.
+
+    None where they end too early for it: they are measured without the network.
+    """
     at_ms = plan.last_pulse_ms + network.window_offset_ms
     start = plan.stimulus_index + fraction + at_ms * plan.fs_hz / 1e3
+    if not lies_within(plan.n_samples, plan.fs_hz, start):
+        return None
     return network_window(cleaned.sweeps_uv, plan.fs_hz, start)
 
 
