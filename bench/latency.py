@@ -35,10 +35,11 @@ from bench.measured import header, machine, row  # noqa: E402
 from monitor import config  # noqa: E402
 from monitor.acquire.acquisition import Acquisition  # noqa: E402
 from monitor.load_network import load_network  # noqa: E402
-from monitor.measure import detect, envelope, tkeo  # noqa: E402
+from monitor.measure import detect, envelope  # noqa: E402
 from monitor.measure.clean import clean_sweeps  # noqa: E402
 from monitor.measure.epoch import EpochMeasurer  # noqa: E402
 from monitor.measure.filters import band_and_smooth  # noqa: E402
+from monitor.measure.onset import onset_place  # noqa: E402
 from monitor.measure.plan import plan_sweeps  # noqa: E402
 from monitor.measure.resample import network_window  # noqa: E402
 from monitor.track.tracker import Tracker  # noqa: E402
@@ -96,13 +97,15 @@ def core(n: int) -> None:
     plan = plan_sweeps(FS_HZ, N_SAMPLES, INDEX)
     x = sweeps(1, 1).astype(np.float64)
     cleaned = clean_sweeps(x, plan)
-    band, _ = band_and_smooth(cleaned, plan)
+    band, smooth = band_and_smooth(cleaned, plan)
     window = network_window(cleaned, FS_HZ, INDEX + 0.3)
+    windows = np.repeat(window, 16, axis=0)
     width = int(detect.ENERGY_MS * FS_HZ / 1e3)
 
+    places = np.empty(256)
+
     def onset() -> None:
-        psi = tkeo.smoothed_energy(band[0], 5)
-        tkeo.onset_before(psi, 50.0, INDEX + 20, INDEX + 150, 5, 25)
+        onset_place(band[0], smooth[0], INDEX + 20, INDEX + 180, 0, INDEX - 10, FS_HZ, places)
 
     print("\n1. core, in this process\n" + header())
     print(row("sweep: artefact and mains", timed(lambda: clean_sweeps(x, plan), n)))
@@ -119,19 +122,29 @@ def core(n: int) -> None:
 
     print(row("sweep: Hilbert envelope, 100 ms", timed(hull, n)))
     print(row("sweep: energy detector", timed(lambda: detect.running_rms(band[0], width), n)))
-    print(row("sweep: TKEO onset", timed(onset, n)))
-    print(row("   peer: TKEO onset in numpy", timed(lambda: numpy_tkeo_onset(band[0]), n)))
+    print(row("sweep: TKEO onset, by likelihood", timed(onset, n)))
+    print(
+        row(
+            "   peer: TKEO onset in numpy, by threshold",
+            timed(lambda: numpy_tkeo_onset(band[0]), n),
+        )
+    )
     print(row("sweep: resampled for the network",
               timed(lambda: network_window(cleaned, FS_HZ, INDEX + 0.3), n)))  # fmt: skip
     print(row("sweep: network", timed(lambda: network(window), n)))
-    for k, limit in ((1, 1.0), (16, 8.0)):
-        print(row(f"{k:>2} muscle(s): filter to alarm decision", trials(k, n), (99, limit)))
+    print(row("16 muscles: network", timed(lambda: network(windows), n), (50, 0.4)))
+    for k, limit in ((1, (99, 0.3)), (16, (50, 1.0))):
+        print(row(f"{k:>2} muscle(s): filter to alarm decision", trials(k, n), limit))
     print("16 muscles: baseline, estimate and alarms, from the measurements in hand")
     print(row("   stable, amplitudes vary by 35 %: the budget", tracked(n), (50, 0.1)))
     print(row("   half of them down to 30 %, in alarm", tracked(n, down=8)))
     many = sweeps(1000, 5)
     whole = EpochMeasurer(FS_HZ, CHANNELS[:1] * 1000, config.CaseConfig(), network)
-    print(row("1000 sweeps in one call", timed(lambda: whole.measure(as_epoch(1, many)), 5)))
+    print(
+        row(
+            "1000 sweeps in one call", timed(lambda: whole.measure(as_epoch(1, many)), 5), (50, 100)
+        )
+    )
 
 
 def as_epoch(number: int, samples_uv: np.ndarray, interval_s: float = 1.0) -> Epoch:

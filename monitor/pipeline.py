@@ -77,7 +77,10 @@ class Pipeline:
             yield from self.tracker.missed(released)
             return
         measurements, sweeps_uv = self.measurer.measure(released)
-        answered = any(m.status is Status.RESPONSE for m in measurements)
+        # An electrode's pop, or what else leaves an amplitude in doubt, is nobody's answer.
+        answered = any(
+            m.status is Status.RESPONSE and not m.amplitude_uncertain for m in measurements
+        )
         alignment = self.alignment.look(released, answered=answered)
         if alignment in (Alignment.MISALIGNED, Alignment.NOT_DELIVERED):
             measurements = tuple(set_aside(m, alignment) for m in measurements)

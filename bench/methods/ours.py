@@ -62,6 +62,13 @@ def extra(said: NetworkOutput, name: str) -> FloatArray | None:
     return found
 
 
+def _bounds_above(found: list[Measurement]) -> FloatArray:
+    """(n,) upper bounds of the amplitudes; infinite where only the lower one is known."""
+    upper_uv = column([m.amplitude_upper_uv for m in found])
+    unbounded = [m.amplitude_upper_uv is None and m.amplitude_lower_uv is not None for m in found]
+    return np.where(unbounded, np.inf, upper_uv)
+
+
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """``monitor.analyse``; ``tkeo_onset``: with the onset of its TKEO stage, not reconciled."""
@@ -88,7 +95,7 @@ class Deployed:
             amplitude_raw_uv=column([m.amplitude_raw_uv for m in found]),
             amplitude_uv=column([m.amplitude_uv for m in found]),
             amplitude_lower_uv=column([m.amplitude_lower_uv for m in found]),
-            amplitude_upper_uv=column([m.amplitude_upper_uv for m in found]),
+            amplitude_upper_uv=_bounds_above(found),
             duration_ms=column([m.duration_ms for m in found]),
             morphology=shapes_of(found),
             artefact=artefact_of(found),

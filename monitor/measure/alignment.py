@@ -15,7 +15,7 @@ from enum import Enum
 import numpy as np
 from msgspec.structs import replace
 
-from monitor.types import AlarmKind, Epoch, FloatArray, Measurement, Notice, Status
+from monitor.types import AlarmKind, Epoch, Float32Array, FloatArray, Measurement, Notice, Status
 
 #: Artefact and marker may move apart by so much; more is `stimulus_misaligned`.
 MOVED_MS = 1.0
@@ -32,6 +32,8 @@ BEGIN_SHARE = 0.25
 LEARNED_FROM = 3
 #: An artefact may shrink to this share of its usual size (weaker stimulus) and still be there.
 STILL_THERE_SHARE = 0.2
+#: An artefact's size is asked for so far about its usual place.
+NEAR_MS = 2.0
 #: The other channels' artefacts, of their usual size, in the median: they are as ever.
 AS_EVER_SHARE = 0.5
 #: The reason of a measurement whose channel alone no longer shows the artefact.
@@ -69,13 +71,28 @@ class Realigned:
 class Artefacts:
     """The artefact on each channel of a trial, (channels,) each.
 
-    ``place_ms`` from the marker, NaN where none was found; ``size_uv``: its largest second
-    difference; ``floor_uv``: what it would have to exceed.
+    ``place_ms`` from the marker, NaN where none was found; ``size_uv``: the largest second
+    difference around the marker; ``floor_uv``: what it would have to exceed. ``steep_uv``
+    (channels, n): second differences from ``begin_ms`` after the marker on, every ``step_ms``.
     """
 
     place_ms: FloatArray
     size_uv: FloatArray
     floor_uv: FloatArray
+    steep_uv: Float32Array | FloatArray
+    begin_ms: float
+    step_ms: float
+
+    def near_uv(self, place_ms: float) -> FloatArray:
+        """(channels,) the largest second difference within ``NEAR_MS`` of a place.
+
+        A large response can be as steep as a small artefact: what is asked of one electrode is
+        asked where its artefact lies.
+        """
+        at = (place_ms - self.begin_ms) / self.step_ms
+        reach = NEAR_MS / self.step_ms
+        part = self.steep_uv[:, max(0, int(at - reach)) : max(0, int(at + reach)) + 1]
+        return np.asarray(part.max(axis=1, initial=0.0), dtype=np.float64)
 
 
 def find_artefacts(epoch: Epoch) -> Artefacts:
@@ -105,7 +122,8 @@ def find_artefacts(epoch: Epoch) -> Artefacts:
         if not steep[channel, at - 2 * lag : at + shape].max() >= STEEP_SHARE * extent_uv:
             place_ms[channel] = np.nan
     place_ms[~(size_uv > floor_uv)] = np.nan
-    return Artefacts(place_ms, size_uv, floor_uv)
+    begin_ms = (begin - stimulus - epoch.stimulus_fraction) / per_ms
+    return Artefacts(place_ms, size_uv, floor_uv, window, begin_ms, 1.0 / per_ms)
 
 
 @dataclass(slots=True)
@@ -115,6 +133,7 @@ class _Usual:
     seen: list[Artefacts]
     place_ms: float | None = None
     size_uv: FloatArray | None = None
+    near_uv: FloatArray | None = None
 
 
 class AlignmentWatch:
@@ -171,8 +190,8 @@ class AlignmentWatch:
     def look(self, epoch: Epoch, *, answered: bool) -> Alignment:
         """Take a trial's epoch; notices are left for :meth:`take_notices`.
 
-        ``answered``: some muscle responded, so that the stimulus was delivered whatever the
-        artefact says.
+        ``answered``: some muscle responded beyond doubt, so that the stimulus was delivered
+        whatever the artefact says.
         """
         found = find_artefacts(epoch)
         self._detached = frozenset()
@@ -189,8 +208,8 @@ class AlignmentWatch:
             verdict = Alignment.UNKNOWN
         if verdict is Alignment.UNKNOWN:
             return verdict
-        if verdict is Alignment.ALIGNED:
-            self._detached = _detached(found, usual.size_uv)
+        if verdict is Alignment.ALIGNED and usual.near_uv is not None:
+            self._detached = _detached(found, usual.place_ms, usual.near_uv)
         if not epoch.out_of_order:
             self._follow_move(verdict, moved_ms, usual, epoch)
         self._turn(
@@ -263,6 +282,8 @@ class AlignmentWatch:
         sizes = np.array([one.size_uv for one in usual.seen])
         usual.place_ms = place_ms
         usual.size_uv = np.where(has, np.median(sizes, axis=0), np.nan)
+        near = np.array([one.near_uv(place_ms) for one in usual.seen])
+        usual.near_uv = np.where(has, np.median(near, axis=0), np.nan)
         usual.seen.clear()
         if abs(place_ms) > MOVED_MS:
             self._turn(
@@ -294,15 +315,16 @@ def _compare(found: Artefacts, place_ms: float, size_uv: FloatArray) -> tuple[Al
     return Alignment.MISALIGNED, float(np.median(found.place_ms[there])) - place_ms
 
 
-def _detached(found: Artefacts, size_uv: FloatArray) -> frozenset[int]:
+def _detached(found: Artefacts, place_ms: float, usual_uv: FloatArray) -> frozenset[int]:
     """Channels without a steep event of a fifth of their artefact, the others' being as ever."""
-    wanted_uv = STILL_THERE_SHARE * size_uv  # NaN, and so never exceeded, without an artefact
+    wanted_uv = STILL_THERE_SHARE * usual_uv  # NaN, and so never exceeded, without an artefact
+    near_uv = found.near_uv(place_ms)
     judges = found.floor_uv < wanted_uv
-    gone = judges & (found.size_uv < wanted_uv)
+    gone = judges & (near_uv < wanted_uv)
     others = judges & ~gone
     if not gone.any() or not others.any():
         return frozenset()
-    if np.median(found.size_uv[others] / size_uv[others]) < AS_EVER_SHARE:
+    if np.median(near_uv[others] / usual_uv[others]) < AS_EVER_SHARE:
         return frozenset()
     return frozenset(np.flatnonzero(gone).tolist())
 

@@ -23,6 +23,9 @@ UPPER_SD, UPPER_SHARE = 5.5, 0.06
 READ_SD, READ_SHARE = 2.2, 0.03
 #: The two amplitudes disagree beyond so many SD of their difference.
 DISAGREE_SD = 4.0
+#: How fast the bounds close where both agree: the most, of 0, 0.2, 0.35, 0.5 and 0.7, that leaves
+#: 95 % of the undisturbed responses of every SNR band from 3 on within them (validation split:
+#: 97.4, 98.2 and 97.1 %; 0.35 leaves 91.3, 94.5 and 94.8).
 NARROWING = 0.2
 #: Bounds of the network's own amplitude in its SD, for 95 %.
 RANGE_SD = 1.96
