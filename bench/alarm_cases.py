@@ -10,6 +10,7 @@ Cases of evaluation and of design come from different seeds: :data:`EVALUATION`,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -235,7 +236,8 @@ def read(path: Path) -> list[Case]:
     loses nothing ``loss_start_trial`` is negative or ``loss_fraction`` 0 (or either is missing).
 
     Raises:
-        MonitorError: the file can't be read, lacks a column, or has a status that is none.
+        MonitorError: the file can't be read, lacks a column, has a status that is none, a value
+            that should be a number and is not, or a row without its trial.
     """
     try:
         table = pq.read_table(path)
@@ -248,12 +250,16 @@ def read(path: Path) -> list[Case]:
     rows: dict[str, list[int]] = {}
     for i, case in enumerate(columns["case"]):
         rows.setdefault(str(case), []).append(i)
-    return [_read_one(case, at, columns) for case, at in rows.items()]
+    try:
+        return [_read_one(case, at, columns) for case, at in rows.items()]
+    except MonitorError as error:
+        raise MonitorError(f"{path}: {error}") from None
 
 
 def _read_one(case: str, rows: list[int], columns: dict[str, list[object]]) -> Case:
     muscles = tuple(dict.fromkeys(str(columns["muscle"][i]) for i in rows))
-    trials = sorted({int(_number(columns["trial"][i])) for i in rows})
+    trial_of = {i: _trial(columns["trial"][i]) for i in rows}
+    trials = sorted(set(trial_of.values()))
     place = {trial: t for t, trial in enumerate(trials)}
     m_of = {name: m for m, name in enumerate(muscles)}
     shape = (len(trials), len(muscles))
@@ -263,7 +269,7 @@ def _read_one(case: str, rows: list[int], columns: dict[str, list[object]]) -> C
     settings = [""] * len(trials)
     starts, fractions = [-1] * len(muscles), [0.0] * len(muscles)
     for i in rows:
-        t, m = place[int(_number(columns["trial"][i]))], m_of[str(columns["muscle"][i])]
+        t, m = place[trial_of[i]], m_of[str(columns["muscle"][i])]
         amplitude_uv[t, m] = _number(columns["amplitude_uv"][i])
         snr[t, m] = _number(columns["snr"][i])
         time_s[t] = _number(columns["time_s"][i])
@@ -283,7 +289,7 @@ def _read_one(case: str, rows: list[int], columns: dict[str, list[object]]) -> C
         status=tuple(tuple(row) for row in status),
         loss_start=tuple(starts),
         loss_fraction=tuple(fractions),
-        focal=any(_number(columns["focal"][i]) != 0.0 for i in rows),
+        focal=any(_truth(columns["focal"][i]) for i in rows),
     )
 
 
@@ -291,8 +297,26 @@ def _number(value: object, missing: float = 0.0) -> float:
     """A column's number or truth value; ``missing`` for none and NaN."""
     if value is None:
         return missing
-    number = float(value) if isinstance(value, bool | int) else float(str(value))
+    try:
+        number = float(value) if isinstance(value, bool | int) else float(str(value))
+    except ValueError:
+        raise MonitorError(f"{value!r}: not a number") from None
     return missing if np.isnan(number) else number
+
+
+def _trial(value: object) -> int:
+    number = _number(value, math.nan)
+    if not math.isfinite(number) or number != int(number):
+        raise MonitorError(f"trial {value!r}: a row needs the number of its trial")
+    return int(number)
+
+
+def _truth(value: object) -> bool:
+    """A truth value as it is written: true, "True", 1; missing is false."""
+    text = str(value).strip().lower()
+    if text in ("true", "yes"):
+        return True
+    return text not in ("false", "no", "") and _number(value) != 0.0
 
 
 def _status(value: object, amplitude_uv: float) -> str:

@@ -33,6 +33,8 @@ from monitor.types import (
 
 BASELINE_USABLE, BASELINE_FROZEN = 5, 10
 DEFAULT = TrackSection(confirm="estimator")
+LEAST_SD = 0.01
+"""In logs: of a muscle that is given with the same amplitude in every trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +142,12 @@ class InARow:
             for t, trial in enumerate(case.trials):
                 if math.isnan(share[t, m]):
                     continue
+                stood = in_a_row >= self.n
                 in_a_row = in_a_row + 1 if share[t, m] <= self.percent else 0
                 if in_a_row >= self.n:
                     alarms.append(_high(case, muscle, trial))
+                elif stood:
+                    alarms.append(_high(case, muscle, trial, over=True))
         return alarms
 
 
@@ -168,8 +173,8 @@ class Ewma:
             ][:BASELINE_FROZEN]
             if len(first) < BASELINE_FROZEN:
                 continue
-            centre, sd = float(np.mean(first)), float(np.std(first, ddof=1))
-            average, accepted = 0.0, 0
+            centre, sd = float(np.mean(first)), max(float(np.std(first, ddof=1)), LEAST_SD)
+            average, accepted, stood = 0.0, 0, False
             for t, trial in enumerate(case.trials):
                 if case.status[t][m] == "rejected":
                     continue
@@ -179,8 +184,10 @@ class Ewma:
                 seen_uv = max(float(case.amplitude_uv[t, m]), 5.0)
                 deviation = (math.log(seen_uv) - centre) / sd
                 average += self.weight * (deviation - average)
-                if average <= -self.limit:
-                    alarms.append(_high(case, muscle, trial))
+                stands = average <= -self.limit
+                if stands or stood:
+                    alarms.append(_high(case, muscle, trial, over=not stands))
+                stood = stands
         return alarms
 
 
@@ -225,5 +232,7 @@ def percent_of_baseline(case: Case) -> FloatArray:
     return share
 
 
-def _high(case: Case, muscle: str, trial: int) -> Alarm:
-    return Alarm(case.case, muscle, trial, "amplitude_drop", "high", "active", "indeterminate")
+def _high(case: Case, muscle: str, trial: int, *, over: bool = False) -> Alarm:
+    """The alarm of a rule without any tiers; it ends with the first trial that is not beyond."""
+    state = "resolved" if over else "active"
+    return Alarm(case.case, muscle, trial, "amplitude_drop", "high", state, "indeterminate")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,22 @@ class Scored:
     @property
     def high(self) -> list[Alarm]:
         return [alarm for alarm in self.alarms if alarm.priority == "high"]
+
+    def stood_before(self, m: int) -> bool:
+        """A confirmed alarm of the muscle stood when its loss began: nothing is left to find.
+
+        Such a loss counts for no rule; what is retold of the alarm would count as found at once.
+        """
+        start, muscle = self.case.loss_start[m], self.case.muscles[m]
+        stands = False
+        for alarm in self.alarms:
+            if alarm.muscle == muscle and alarm.trial < start:
+                stands = alarm.state in ("active", "acknowledged") and alarm.priority == "high"
+        return stands
+
+    def losses(self) -> list[int]:
+        """Indices of the muscles that lose their response or part of it and count."""
+        return [m for m in self.case.lost() if not self.stood_before(m)]
 
     def confirmed_after(self, m: int) -> int | None:
         """Stimuli from the first of a loss to the one that confirms it, counted from 1.
@@ -71,7 +87,7 @@ def untrue_percent(scored: Sequence[Scored], percent: float = 50.0) -> float:
 
 def found_percent(scored: Sequence[Scored], within: int) -> float:
     """Percent of losses, muscle by muscle, confirmed within so many stimuli."""
-    after = [one.confirmed_after(m) for one in scored for m in one.case.lost()]
+    after = [one.confirmed_after(m) for one in scored for m in one.losses()]
     return _percent([n is not None and n <= within for n in after])
 
 
@@ -80,7 +96,7 @@ def median_trials(scored: Sequence[Scored]) -> float:
     after = sorted(
         math.inf if n is None else float(n)
         for one in scored
-        for m in one.case.lost()
+        for m in one.losses()
         for n in [one.confirmed_after(m)]
     )
     return after[len(after) // 2] if after else math.nan
@@ -96,7 +112,7 @@ def median_since_below(scored: Sequence[Scored], percent: float = 50.0) -> float
         share = one.case.true_share
         if share is None:
             continue
-        for m in one.case.lost():
+        for m in one.losses():
             below = np.flatnonzero(100.0 * share[:, m] <= percent)
             n = one.confirmed_after(m)
             if n is None or below.size == 0:
@@ -128,14 +144,37 @@ def first_shown_percent(scored: Sequence[Scored]) -> float:
 
 
 def lost_but_not_high(scored: Sequence[Scored]) -> int:
-    """Losses that a confirmed alarm was given for which was not high."""
+    """Losses, muscle by muscle, that ever had a confirmed alarm which was not high."""
     return sum(
-        alarm.state == "active" and alarm.priority != "high"
+        any(
+            alarm.state == "active" and alarm.priority != "high"
+            for alarm in one.alarms
+            if alarm.muscle == one.case.muscles[m] and alarm.trial >= one.case.loss_start[m]
+        )
         for one in scored
         for m in one.case.lost()
-        for alarm in one.alarms
-        if alarm.muscle == one.case.muscles[m] and alarm.trial >= one.case.loss_start[m]
     )
+
+
+def confirmed_percent(
+    scored: Sequence[Scored], said: Callable[[Alarm], bool], muscles: tuple[str, ...] = ("",)
+) -> float:
+    """Percent of muscles with a confirmed alarm of which any was ``said`` to be so.
+
+    ``muscles``: those that count, by the end of their names; all by default.
+    """
+    hits = []
+    for one in scored:
+        for muscle in one.case.muscles:
+            own = [a for a in one.alarms if a.muscle == muscle and a.state == "active"]
+            if own and muscle.endswith(muscles):
+                hits.append(any(said(alarm) for alarm in own))
+    return _percent(hits)
+
+
+def left_out(scored: Sequence[Scored]) -> int:
+    """Losses that don't count: their muscle had a confirmed alarm before."""
+    return sum(len(one.case.lost()) - len(one.losses()) for one in scored)
 
 
 def _percent(hits: Sequence[bool]) -> float:

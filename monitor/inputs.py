@@ -83,13 +83,16 @@ class ResumedResponse:
 
 @dataclass(frozen=True, slots=True)
 class ResumedBaseline:
-    """A baseline of an earlier run, without its sweep; ``learned`` from, where it is not frozen."""
+    """A baseline of an earlier run, without its sweep; ``learned`` from, where it is not frozen.
+
+    One without a value is learned (again) because an operator, ``set_by``, asked for that.
+    """
 
     id: int
     setting: str
     channel: str
     state: BaselineState
-    amplitude_uv: float
+    amplitude_uv: float | None
     onset_ms: float | None = None
     accepted: int = 0
     responses: int = 0
@@ -100,6 +103,9 @@ class ResumedBaseline:
     floor_uv: float | None = None
     phases: float | None = None
     learned: tuple[ResumedResponse, ...] = ()
+    role: str = ""
+    before_uv: float | None = None
+    overrode: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +114,21 @@ class ResumedAlarm:
 
     ``alone_since_s``: the last comparable trial, where nobody has repeated it; ``high_since_s``:
     since when it is high and nobody has acknowledged it. Both are seconds of the *new* run, so
-    negative.
+    negative. ``acknowledged``: one that stands acknowledged, as it was when somebody took it.
     """
 
     condition: AlarmCondition
     alone_since_s: float | None = None
     high_since_s: float | None = None
+    acknowledged: AlarmCondition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedRemark:
+    """A remark of an earlier run; ``at_s`` in seconds of the *new* run, so negative."""
+
+    at_s: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +145,7 @@ class Resume:
     standing: tuple[ResumedAlarm, ...]
     by: str = "monitor"
     t_lsl: float = 0.0
+    remarks: tuple[ResumedRemark, ...] = ()
 
 
 Command = Acknowledge | SetBaseline | Annotate | PauseAudio | Resume

@@ -271,6 +271,9 @@ class Baseline:
     ``reason`` are given where an operator set it. ``spread``: upper over lower quartile of
     the responses' amplitudes. ``floor_uv``: the smallest response that these trials would have
     shown. ``phases``: the median of their numbers of phases.
+
+    ``role``, ``before_uv`` and ``overrode`` belong to one that an operator set: in which role, the
+    value until then, and the ids of the losses that stood on the muscle and were overridden.
     """
 
     id: int
@@ -289,6 +292,9 @@ class Baseline:
     spread: float | None = None
     floor_uv: float | None = None
     phases: float | None = None
+    role: str = ""
+    before_uv: float | None = None
+    overrode: tuple[int, ...] = ()
 
 
 class AlarmKind(StrEnum):

@@ -62,15 +62,14 @@ def test_conditions_of_one_kind_with_another_cause_each_have_a_life_of_their_own
     assert (matched.id, matched.acknowledged_by) == (wrong.id, "XY")
 
 
-def test_the_highest_that_nobody_has_acknowledged() -> None:
+def test_what_asks_to_be_heard() -> None:
     subject = book()
-    assert subject.highest is None
+    assert subject.sounding == {}
     subject.raise_technical(AlarmKind.SIGNAL_GAP, 1.0, "12 samples lost")
-    assert subject.highest is Priority.LOW
     subject.raise_technical(AlarmKind.SIGNAL_STALLED, 1.0, "no samples")
-    assert subject.highest is Priority.HIGH
+    assert subject.sounding == {1: Priority.LOW, 2: Priority.HIGH}
     subject.acknowledge(2, "Dr A", 2.0)
-    assert subject.highest is Priority.LOW
+    assert subject.sounding == {1: Priority.LOW}
 
 
 def test_an_exhausted_chain_of_a_technical_alarm_ends_when_it_is_taken() -> None:

@@ -177,7 +177,7 @@ def test_the_evidence_explains_the_condition() -> None:
         "below_detection_floor": False,
         "upper_uv": None,
         "gradual": False,
-        "scope_evidence": "no estimate",
+        "scope_evidence": "not confirmed",
     }
     assert (confirmed.evidence["n_of_k"], confirmed.evidence["trials"]) == ("2 of 2", "1, 2")
     assert raised.evidence["n_of_k"] == "1 of 2", "earlier values must not change"

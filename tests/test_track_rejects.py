@@ -159,3 +159,12 @@ def test_whatever_covers_half_of_the_muscles_at_once_is_cautery(reasons: tuple[s
     assert AlarmKind.ELECTROCAUTERY in kinds
     alone = [kind for kind, *_ in Case().trial(rejected(reasons[0]), rejected("electrode"))]
     assert AlarmKind.ELECTROCAUTERY not in alone
+
+
+def test_markers_out_of_order_are_no_rejects_in_a_row() -> None:
+    """Of a marker that came late nothing is told, measured or not."""
+    case = Case()
+    for n in range(20, 26):
+        late = Missed(n, Stimulus(5.0, "S1"), 5.0, Status.REJECTED, "out_of_order")
+        assert [type(event) for event in case.tracker.missed(late)] == [Trial]
+    assert case.trial() == []

@@ -37,9 +37,24 @@ def test_a_read_back_that_jitters_is_one_setting_and_does_not_creep() -> None:
     keys = [known.counted(Stimulus(0.0, "", M, v)).counted_as for v in volts]
     a, b, c = "C3/C4 @ 400", "C3/C4 @ 404.1", "C3/C4 @ 395.9"
     assert keys == [a, a, a, a, b, b, a, c]
-    assert known.counted(Stimulus(0.0, "", M, 403.0)).counted_as == b, "the nearest"
+    assert known.counted(Stimulus(0.0, "", M, 403.0)).counted_as == a, "the first, not the nearest"
     assert known.counted(Stimulus(0.0, "", M)).counted_as == M
     assert known.counted(Stimulus(0.0, "", "C4/C3", 400.0)).counted_as == "C4/C3 @ 400"
+
+
+def test_a_stray_stimulus_takes_nothing_from_the_setting_that_has_a_baseline() -> None:
+    known = KnownSettings()
+
+    def counted(volts: float) -> str:
+        return known.counted(Stimulus(0.0, "", M, volts)).counted_as
+
+    stray, setting = counted(404.2), counted(400.0)
+    assert stray != setting
+    assert counted(402.5) == stray, "the first, none having a baseline"
+    known.has_baseline(setting)
+    assert [counted(volts) for volts in (402.5, 404.0, 404.2)] == [setting, setting, stray]
+    known.has_baseline(stray)
+    assert counted(402.5) == setting, "the first that had one"
 
 
 def test_a_train_is_of_the_setting_only_where_the_markers_tell_it() -> None:

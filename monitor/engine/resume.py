@@ -24,7 +24,13 @@ from msgspec import structs
 
 from monitor import wire
 from monitor.engine.kept import KeptEpoch
-from monitor.inputs import Resume, ResumedAlarm, ResumedBaseline, ResumedResponse
+from monitor.inputs import (
+    Resume,
+    ResumedAlarm,
+    ResumedBaseline,
+    ResumedRemark,
+    ResumedResponse,
+)
 from monitor.journal.database import (
     DATABASE_NAME,
     RESTART,
@@ -36,8 +42,11 @@ from monitor.journal.database import (
 )
 from monitor.track.advisory import ADVISORY_KINDS, shape_of
 from monitor.track.baseline import floor_of
+from monitor.track.context import NOTED_FOR_S
 from monitor.track.evidence import INTERRUPTED
 from monitor.track.inherited import LOSS_KINDS
+from monitor.track.learning import OF_A_BASELINE
+from monitor.track.loss import RECOVER_TRIALS
 from monitor.types import (
     AlarmClass,
     AlarmCondition,
@@ -69,6 +78,7 @@ class _BaselineHead(msgspec.Struct, frozen=True):
     state: BaselineState
     amplitude_uv: float | None
     sweep_uv: list[float | None] | None
+    set_by: str = ""
 
 
 class _RowBody(msgspec.Struct, frozen=True):
@@ -99,6 +109,11 @@ class _TrialBody(msgspec.Struct, frozen=True):
         return KeptEpoch(self.waveform, stimulus)
 
 
+class _RemarkBody(msgspec.Struct, frozen=True):
+    at_s: float
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Resumed:
     """What an earlier run left. The default is a new case: nothing, and ``offset_s`` is 0.
@@ -116,6 +131,7 @@ class Resumed:
     standing: Mapping[int, ResumedAlarm] = field(default_factory=lambda: MappingProxyType({}))
     ended: tuple[AlarmCondition, ...] = ()
     baselines: tuple[ResumedBaseline, ...] = ()
+    remarks: tuple[ResumedRemark, ...] = ()
     sweeps_uv: Mapping[tuple[str, str], Float32Array] = field(
         default_factory=lambda: MappingProxyType({})
     )
@@ -139,6 +155,7 @@ class Resumed:
             baseline_ids=self.baseline_ids,
             baselines=self.baselines,
             standing=tuple(self.standing.values()),
+            remarks=self.remarks,
         )
 
     def notices(self) -> list[Notice]:
@@ -204,6 +221,8 @@ class Resumed:
 NEW_CASE = Resumed()
 
 
+_NONE_RECOVERED = f"0 of {RECOVER_TRIALS}"
+
 _TAKEN_OVER = LOSS_KINDS.union(ADVISORY_KINDS, {AlarmKind.ESCALATION_EXHAUSTED})
 """What the core goes on with. Any other condition is found anew where it still is one."""
 
@@ -217,6 +236,8 @@ class _Record:
     high_since: dict[int, str] = field(default_factory=dict)
     baselines: dict[tuple[str, str], tuple[_BaselineHead, bytes]] = field(default_factory=dict)
     baseline_ids: int = 0
+    acknowledged: dict[int, AlarmCondition] = field(default_factory=dict)
+    remarks: list[_RemarkBody] = field(default_factory=list)
 
     def take(self, row: EventRow) -> None:
         match row.type:
@@ -230,10 +251,18 @@ class _Record:
                     self.high_since.setdefault(alarm.id, row.t)
                 else:
                     self.high_since.pop(alarm.id, None)
+                if alarm.state is AlarmState.ACKNOWLEDGED:
+                    self.acknowledged.setdefault(alarm.id, alarm)
+                else:
+                    self.acknowledged.pop(alarm.id, None)
             case "baseline":
                 head = msgspec.json.decode(row.body, type=_BaselineHead)
                 self.baselines[head.setting, head.channel] = head, row.body
                 self.baseline_ids = max(self.baseline_ids, head.id)
+            case "annotation":
+                remark = msgspec.json.decode(row.body, type=_RemarkBody)
+                if not remark.text.startswith(OF_A_BASELINE):
+                    self.remarks.append(remark)
 
     def standing(self, alarm: AlarmCondition, began: datetime | None, now_s: float) -> ResumedAlarm:
         """A condition that the core takes over, with the seconds of the new run."""
@@ -241,8 +270,9 @@ class _Record:
         if followed and alarm.state is not AlarmState.LATCHED:
             evidence = {**alarm.evidence, INTERRUPTED: "engine restarted: no trial since"}
             alarm = structs.replace(alarm, evidence=evidence)
-        trial = None if alarm.trial is None else self.trials.get(alarm.trial)
-        alone = alarm.state is AlarmState.UNCONFIRMED and "recovering" not in alarm.evidence
+        trial = self._latest_trial(alarm)
+        recovered = alarm.evidence.get("recovering", _NONE_RECOVERED) != _NONE_RECOVERED
+        alone = alarm.state is AlarmState.UNCONFIRMED and not recovered
         high_since = self.high_since.get(alarm.id)
         high_since_s = None
         if high_since is not None and began is not None:
@@ -251,12 +281,18 @@ class _Record:
             alarm,
             alone_since_s=trial.stimulus_s - now_s if alone and trial is not None else None,
             high_since_s=high_since_s,
+            acknowledged=self.acknowledged.get(alarm.id),
         )
+
+    def _latest_trial(self, alarm: AlarmCondition) -> _TrialBody | None:
+        """The latest comparable trial, whichever way it went, or that which raised the alarm."""
+        latest = alarm.evidence.get("latest_trial", alarm.trial)
+        return self.trials.get(latest) if isinstance(latest, int) else None
 
     def baseline(self, body: bytes) -> ResumedBaseline:
         """The baseline of an event's body, whose fields have the same names."""
         was = msgspec.json.decode(body, type=ResumedBaseline)
-        if was.state is not BaselineState.USABLE:
+        if was.state is BaselineState.FROZEN:
             return was
         return replace(was, learned=tuple(self._learned(was)))
 
@@ -289,7 +325,7 @@ def read_interrupted(journal: JournalReader, now: datetime) -> Resumed:
     began = next((datetime.fromisoformat(i.t) for i in journal.inputs() if i.kind == "start"), None)
     now_s = 0.0 if began is None else (now - began).total_seconds()
     open_ = [alarm for alarm in record.alarms.values() if alarm.state is not AlarmState.RESOLVED]
-    good = [(head, body) for head, body in record.baselines.values() if _was_good(head)]
+    good = [(head, body) for head, body in record.baselines.values() if _goes_on(head)]
     kept = {number: trial.kept() for number, trial in record.trials.items()}
     return Resumed(
         last_seq=journal.last_seq,
@@ -303,6 +339,11 @@ def read_interrupted(journal: JournalReader, now: datetime) -> Resumed:
         ),
         ended=tuple(_ended(a, now_s) for a in open_ if a.kind not in _TAKEN_OVER),
         baselines=tuple(record.baseline(body) for _, body in good),
+        remarks=tuple(
+            ResumedRemark(remark.at_s - now_s, remark.text)
+            for remark in record.remarks
+            if remark.at_s >= now_s - NOTED_FOR_S
+        ),
         sweeps_uv=MappingProxyType(
             {(b.setting, b.channel): _sweep(b.sweep_uv) for b, _ in good if b.sweep_uv is not None}
         ),
@@ -315,11 +356,11 @@ def _ended(alarm: AlarmCondition, now_s: float) -> AlarmCondition:
     return structs.replace(alarm, state=AlarmState.RESOLVED, resolved_s=now_s, evidence=evidence)
 
 
-def _was_good(baseline: _BaselineHead) -> bool:
-    return baseline.amplitude_uv is not None and baseline.state in (
-        BaselineState.USABLE,
-        BaselineState.FROZEN,
-    )
+def _goes_on(baseline: _BaselineHead) -> bool:
+    """It is usable, or an operator had it learned anew: who did, and why, stays on record."""
+    if baseline.state in (BaselineState.USABLE, BaselineState.FROZEN):
+        return baseline.amplitude_uv is not None
+    return bool(baseline.set_by)
 
 
 def _sweep(sweep_uv: list[float | None]) -> Float32Array:

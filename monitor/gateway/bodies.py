@@ -173,6 +173,9 @@ class BaselineBody(_Body):
     floor_uv: float | None
     phases: float | None
     sweep_uv: list[float | None] | None
+    role: str = ""
+    before_uv: float | None = None
+    overrode: list[int] = []
 
 
 class AnnotationBody(_Body):

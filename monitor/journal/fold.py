@@ -70,7 +70,10 @@ def fingerprint(case: CaseFold) -> str:
     ]
     record = {
         "trials": [_bare(body) for body in case.trials],
-        "baselines": [_bare(body) for body in case.baseline_history],
+        "baselines": [
+            {**_bare(body), "overrode": [numbers.get(id_) for id_ in body.get("overrode", ())]}
+            for body in case.baseline_history
+        ],
         "alarms": alarms,
     }
     return hashlib.sha256(msgspec.json.encode(record, order="deterministic")).hexdigest()

@@ -46,6 +46,9 @@ class CommandRefused(MonitorError):
         self.cause = cause
 
 
+SOUNDING = (AlarmState.UNCONFIRMED, AlarmState.ACTIVE)
+"""The states in which a condition asks to be heard."""
+
 _NONE: Mapping[str, Loss] = MappingProxyType({})
 
 
@@ -103,12 +106,11 @@ class AlarmBook:
         return [losses[channel] for losses in self._losses.values() if channel in losses]
 
     @property
-    def highest(self) -> Priority | None:
-        """The highest priority that stands and nobody has acknowledged."""
+    def sounding(self) -> dict[int, Priority]:
+        """The priorities, by id, of what stands and nobody has acknowledged; latched is over."""
         standing = [loss.condition for ls in self._losses.values() for loss in ls.values()]
         standing += self._simple.conditions
-        open_ = {c.priority for c in standing if c.state is not AlarmState.ACKNOWLEDGED}
-        return next((p for p in reversed(Priority) if p in open_), None)
+        return {c.id: c.priority for c in standing if c.state in SOUNDING}
 
     def judge(
         self,
@@ -218,6 +220,15 @@ class AlarmBook:
         """A response to no stronger a stimulus than the one that raised the loss in vain."""
         condition = self._keep_loss(loss.present_elsewhere(trial, at_s))
         return None if condition is loss.condition else condition
+
+    def remarked(self, text: str) -> list[AlarmCondition]:
+        """Somebody noted what may explain the losses that stand; latched ones are over."""
+        standing = [loss for losses in self._losses.values() for loss in losses.values()]
+        return [
+            self._keep_loss(loss.remarked(text))
+            for loss in standing
+            if loss.condition.state is not AlarmState.LATCHED
+        ]
 
     def tick(self, at_s: float) -> list[AlarmCondition]:
         """Time passed: unconfirmed losses rise, high conditions that nobody takes are passed on."""

@@ -153,13 +153,17 @@ class BaselineLearner:
         return self._learned()
 
     def inherit(self, was: ResumedBaseline) -> Baseline:
-        """The baseline goes on as an earlier run left it; its sweep is not kept here."""
+        """The baseline goes on as an earlier run left it; its sweep is not kept here.
+
+        One that was not to be had then (unreliable) is learned on: this run has yet to say so.
+        """
+        unusable = was.state not in _COMPARED_WITH
         self.current = Baseline(
             id=was.id,
             setting=self._setting,
             channel=self.channel.name,
             muscle=self.channel.muscle,
-            state=was.state,
+            state=BaselineState.LEARNING if unusable else was.state,
             amplitude_uv=was.amplitude_uv,
             onset_ms=was.onset_ms,
             accepted=was.accepted,
@@ -170,6 +174,9 @@ class BaselineLearner:
             spread=was.spread,
             floor_uv=was.floor_uv,
             phases=was.phases,
+            role=was.role,
+            before_uv=was.before_uv,
+            overrode=was.overrode,
         )
         if was.state is not BaselineState.FROZEN:
             silent = was.accepted - len(was.learned)
@@ -181,17 +188,33 @@ class BaselineLearner:
             self._has_sweeps = False
         return self.current
 
-    def set_value(self, amplitude_uv: float, by: str, reason: str) -> Baseline:
+    def set_value(
+        self,
+        amplitude_uv: float,
+        by: str,
+        reason: str,
+        role: str = "",
+        overrode: tuple[int, ...] = (),
+    ) -> Baseline:
         """The operator ``by`` gives the value (> 0); it is frozen as given."""
-        return self._anew(BaselineState.FROZEN, amplitude_uv, by, reason)
+        return self._anew(BaselineState.FROZEN, amplitude_uv, by, reason, role, overrode)
 
-    def learn_again(self, by: str, reason: str) -> Baseline:
+    def learn_again(
+        self, by: str, reason: str, role: str = "", overrode: tuple[int, ...] = ()
+    ) -> Baseline:
         """The operator ``by`` drops the baseline; the next accepted trials make a new one."""
-        return self._anew(BaselineState.LEARNING, None, by, reason)
+        return self._anew(BaselineState.LEARNING, None, by, reason, role, overrode)
 
     def _anew(
-        self, state: BaselineState, amplitude_uv: float | None, by: str, reason: str
+        self,
+        state: BaselineState,
+        amplitude_uv: float | None,
+        by: str,
+        reason: str,
+        role: str,
+        overrode: tuple[int, ...],
     ) -> Baseline:
+        before_uv = self.current.amplitude_uv if self.current is not None else None
         floor_uv = self.current.floor_uv if self.current is not None else None
         self._accepted.clear()
         self._sweep = None
@@ -203,6 +226,9 @@ class BaselineLearner:
             set_by=by,
             reason=reason,
             floor_uv=floor_uv,
+            role=role,
+            before_uv=before_uv,
+            overrode=overrode,
         )
         return self.current
 

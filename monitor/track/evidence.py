@@ -10,6 +10,9 @@ from monitor.track.scope import Judgement
 
 Evidence = dict[str, str | int | float | bool | None]
 
+NOT_CONFIRMED = "not confirmed"
+"""One trial says nothing of the scope: until then it is indeterminate."""
+
 INTERRUPTED = "interrupted"
 """The engine was restarted and no trial has said anything of the condition since."""
 
@@ -33,10 +36,7 @@ def tell_beyond(
         lowest_percent: of the loss so far.
     """
     baseline = comparison.baseline
-    evidence["n_of_k"] = f"{min(trials_beyond, needed)} of {needed}"
-    evidence["trials"] = ", ".join(map(str, trials))
-    evidence["lowest_percent"] = lowest_percent
-    evidence["trials_beyond"] = trials_beyond
+    tell_counted(evidence, trials, trials_beyond, needed, lowest_percent)
     evidence["baseline_id"] = baseline.id
     evidence["baseline_uv"] = baseline.amplitude_uv
     evidence["baseline_responses"] = baseline.responses
@@ -48,12 +48,50 @@ def tell_beyond(
     evidence["upper_uv"] = comparison.upper_uv
 
 
-def tell_judgement(evidence: Evidence, comparison: Comparison, judgement: Judgement) -> None:
-    """Add the latest comparable trial, and what the estimates say after it."""
-    estimate = judgement.estimate
+def tell_counted(
+    evidence: Evidence,
+    trials: tuple[int, ...],
+    trials_beyond: int,
+    needed: int,
+    lowest_percent: float,
+) -> None:
+    """Add which trials count towards the loss, under its own setting or another."""
+    evidence["n_of_k"] = f"{min(trials_beyond, needed)} of {needed}"
+    evidence["trials"] = ", ".join(map(str, trials))
+    evidence["lowest_percent"] = lowest_percent
+    evidence["trials_beyond"] = trials_beyond
+
+
+def tell_latest(evidence: Evidence, comparison: Comparison) -> None:
+    """Add the latest comparable trial, with its baseline where that is not the one told already.
+
+    An operator may set the baseline anew under a loss: what ends it is then held to another.
+    """
     evidence["latest_trial"] = comparison.trial
     evidence["latest_percent"] = comparison.percent
-    evidence["scope_evidence"] = judgement.scope_evidence
+    baseline = comparison.baseline
+    if baseline.id == evidence.get("baseline_id", baseline.id):
+        evidence.pop("latest_baseline_id", None)
+        evidence.pop("latest_baseline_uv", None)
+    else:
+        evidence["latest_baseline_id"] = baseline.id
+        evidence["latest_baseline_uv"] = baseline.amplitude_uv
+
+
+def tell_judgement(
+    evidence: Evidence, comparison: Comparison, judgement: Judgement, *, of_scope: bool
+) -> None:
+    """Add the latest comparable trial, and what the estimates say after it.
+
+    ``of_scope``: this trial decides the scope of the loss; else what is said of it stays as it was,
+    or, where nothing was yet, says that it is open.
+    """
+    estimate = judgement.estimate
+    tell_latest(evidence, comparison)
+    if of_scope:
+        evidence["scope_evidence"] = judgement.scope_evidence
+    else:
+        evidence.setdefault("scope_evidence", NOT_CONFIRMED)
     evidence["gradual"] = judgement.gradual
     if estimate is not None:
         evidence["estimate_percent"] = estimate.percent

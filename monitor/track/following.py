@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from monitor.config import TrackSection
 from monitor.track.advisory import Signs
 from monitor.track.baseline import BaselineLearner
+from monitor.track.controls import Controls, Recent
 from monitor.track.estimator import AmplitudeEstimator
 from monitor.track.scope import CALM_S, GRADUAL_S, Judgement, Muscles
 from monitor.track.settings import Setting
@@ -39,6 +41,7 @@ class Following:
         self.overridden: dict[int, frozenset[int]] = {}
         self._baselines_uv: list[float | None] = [None] * len(channels)
         self._muscles = Muscles(channels, track.controls)
+        self._controls = Controls(channels) if self._muscles.has_controls else None
         self._estimator = AmplitudeEstimator(
             channels, [track.thresholds(channel.muscle)[0] for channel in channels]
         )
@@ -46,9 +49,16 @@ class Following:
     def observe(self, at_s: float, measurements: tuple[Measurement, ...]) -> None:
         """Take a trial in order; ``at_s`` is its stimulus, seconds of the case."""
         self._estimator.observe(at_s, measurements, self._baselines_uv)
+        if self._controls is not None:
+            self._controls.observe(at_s, measurements)
 
-    def judge(self, asked: Sequence[int], at_s: float) -> list[Judgement]:
-        """What the estimates say of some channels after the trial at ``at_s``."""
+    def judge(
+        self, asked: Sequence[int], at_s: float, lost: frozenset[int] = frozenset()
+    ) -> list[Judgement]:
+        """What the estimates say of some channels after the trial at ``at_s``.
+
+        ``lost`` are the channels whose loss, of the response or sudden, stands under any setting.
+        """
         if not asked:
             return []
         estimator, muscles = self._estimator, self._muscles
@@ -58,8 +68,19 @@ class Following:
             every = estimator.judge(())  # the intervals are had already
             estimates = [own or other for own, other in zip(estimates, every, strict=True)]
             calm = estimator.level_shift(at_s - CALM_S)
-        muscles.take(estimates, calm, estimator.level_shift(at_s - GRADUAL_S))
+        muscles.take(
+            estimates,
+            calm,
+            estimator.level_shift(at_s - GRADUAL_S),
+            partial(self._recent, at_s),
+            lost,
+        )
         return [muscles.judge(i) for i in asked]
+
+    def _recent(self, at_s: float, i: int) -> Recent | None:
+        if self._controls is None:
+            return None
+        return self._controls.recent(i, at_s, self._baselines_uv[i])
 
     def baseline_changed(self, i: int, baseline: Baseline, *, inherited: bool = False) -> None:
         """The baseline of channel ``i`` learned, an operator moved it or an earlier run left it."""

@@ -2,7 +2,8 @@
 
 The record has the condition as it was shown, with its evidence, and not the counts behind it. Those
 that only ever bring a state nearer (trials in a row) begin anew: it takes two trials of this run to
-confirm a loss, or to end one. Those that keep something from being said twice go on.
+confirm a loss, or to end one. Those that keep something from being said twice go on, and so does
+what was acknowledged.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from monitor.config import TrackSection
 from monitor.inputs import ResumedAlarm
 from monitor.track.confirmation import Beyond
-from monitor.track.loss import Loss, seen_at
+from monitor.track.loss import Loss, seen_as
 from monitor.types import AlarmCondition, AlarmKind, AlarmState
 
 _ABSENT = re.compile(r"no response in trial (?P<trial>\d+) under (?P<setting>.*)", re.DOTALL)
@@ -40,7 +41,11 @@ def inherited_loss(alarm: ResumedAlarm, track: TrackSection) -> Loss:
         high_since_s=alarm.high_since_s,
         passed_on=_step(condition, "escalation"),
     )
-    return seen_at(loss) if condition.state is AlarmState.ACKNOWLEDGED else loss
+    if condition.state is not AlarmState.ACKNOWLEDGED:
+        return loss
+    was = alarm.acknowledged or condition
+    lowest = _number(was, "lowest_percent")
+    return seen_as(loss, was.kind, was.priority, loss.lowest_percent if lowest is None else lowest)
 
 
 def _was_confirmed(condition: AlarmCondition) -> bool:
@@ -55,7 +60,9 @@ def _was_confirmed(condition: AlarmCondition) -> bool:
 
 
 def _absent_under(condition: AlarmCondition) -> str:
-    """The setting whose stimulus alone raised the loss; empty once its own setting had a say."""
+    """The setting whose stimulus alone raised the loss, or brought it back; empty once its own
+    setting had a say.
+    """
     evidence = condition.evidence
     told = _ABSENT.fullmatch(str(evidence.get("absent_elsewhere", "")))
     alone = told is not None and evidence.get("trials") == told["trial"]

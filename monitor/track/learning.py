@@ -15,6 +15,7 @@ from monitor.track.criteria import Comparison
 from monitor.track.following import Following
 from monitor.track.loss import Loss
 from monitor.track.settings import KnownSettings
+from monitor.track.stronger import HeldBack
 from monitor.types import (
     AlarmCondition,
     AlarmKind,
@@ -34,8 +35,10 @@ from monitor.types import (
 #: them: one may be chance, and to leave it out would raise the baseline of a muscle that varies.
 REPEATED_TRIALS = 2
 
+OF_A_BASELINE = "baseline of"
+"""So begins what the record says of one that is set anew: no remark of the case."""
 
-_OF_A_BASELINE = (
+_HELD_AGAINST_IT = (
     AlarmKind.BASELINE_UNRELIABLE,
     AlarmKind.LATENCY_SHIFT,
     AlarmKind.MORPHOLOGY_CHANGE,
@@ -58,6 +61,7 @@ class CaseBaselines:
         self._alarms = alarms
         self._known = known
         self._settings: dict[str, Following] = {}
+        self._held_back = HeldBack(channels, track)
         self._ids = count(1)
         self._stimulated = False
 
@@ -74,8 +78,15 @@ class CaseBaselines:
         """The baseline of channel ``i`` goes on as an earlier run of the case left it."""
         following = self.named(was.setting)
         now = following.learners[i].inherit(was)
+        following.overridden[i] = frozenset(was.overrode)
         following.baseline_changed(i, now, inherited=True)
+        self._keep(following)
         return now
+
+    def _keep(self, following: Following) -> None:
+        """A setting that has a baseline is not to lose its stimuli to another near to it."""
+        if following.is_usable:
+            self._known.has_baseline(following.setting.key)
 
     def stimulus(self, given: Stimulus) -> tuple[Stimulus, Following]:
         """The stimulus, counted as of a setting, and what that setting remembers."""
@@ -94,25 +105,30 @@ class CaseBaselines:
         """The baselines that changed, and what their becoming (un)usable did to conditions."""
         baselines: list[Baseline] = []
         alarms: list[AlarmCondition] = []
+        alarms += self._released(epoch.stimulus_s)
         following = self._settings[key]
         for i in following.learning:
             learner = following.learners[i]
             if not is_accepted(measurements[i]):
+                continue
+            held_back, changes = self._hold_back(epoch, key, i, measurements[i])
+            alarms += changes
+            if held_back:
                 continue
             comparison = comparisons[i]
             loss = self._alarms.loss(key, learner.channel.name)
             repeated = loss is not None and loss.beyond.trials >= REPEATED_TRIALS
             if repeated and comparison is not None and comparison.beyond:
                 continue
-            was_withheld = i in following.withheld
             alarms += self._withheld(epoch, key, following, i)
             if i in following.withheld:
                 continue
-            was_unreliable = learner.state is BaselineState.UNRELIABLE and not was_withheld
+            was_unreliable = learner.state is BaselineState.UNRELIABLE
             changed = learner.accept(epoch.trial, measurements[i], sweeps_uv[i])
             if changed is not None:
                 baselines.append(changed)
                 following.baseline_changed(i, changed)
+                self._keep(following)
             now = learner.current
             is_unreliable = now is not None and now.state is BaselineState.UNRELIABLE
             alarm = None
@@ -144,29 +160,73 @@ class CaseBaselines:
         would be taken for whole, and nothing would be left to alarm on.
         """
         channel, at_s = self._channels[i], epoch.stimulus_s
-        overridden = following.overridden.get(i, frozenset())
-        loss = self._lost_elsewhere(key, channel.name, overridden)
+        loss = self._withholding(key, following, i)
         if loss is None:
-            if i not in following.withheld:
-                return []
-            following.withheld.discard(i)
-            changed = self._alarms.resolve_technical(
-                AlarmKind.BASELINE_UNRELIABLE, at_s, setting=key, channel=channel.name
-            )
-        else:
-            following.withheld.add(i)
-            if following.baselines[i] is not None:
-                return []
-            condition = loss.condition
-            changed = self._alarms.raise_technical(
-                AlarmKind.BASELINE_UNRELIABLE,
-                at_s,
-                f"baseline withheld: alarm {condition.id} stands under {condition.setting}",
-                setting=key,
-                channel=channel,
-                trial=epoch.trial,
-            )
+            return []
+        following.withheld.add(i)
+        if following.baselines[i] is not None:
+            return []
+        condition = loss.condition
+        changed = self._alarms.raise_technical(
+            AlarmKind.BASELINE_UNRELIABLE,
+            at_s,
+            f"baseline withheld: alarm {condition.id} stands under {condition.setting}",
+            setting=key,
+            channel=channel,
+            trial=epoch.trial,
+        )
         return [changed] if changed else []
+
+    def _released(self, at_s: float) -> list[AlarmCondition]:
+        """Every baseline whose loss is over is no longer withheld, whatever is stimulated."""
+        found: list[AlarmCondition | None] = []
+        for key, following in self._settings.items():
+            for i in sorted(following.withheld):
+                if self._withholding(key, following, i) is not None:
+                    continue
+                following.withheld.discard(i)
+                channel, now = self._channels[i], following.learners[i].current
+                kind = AlarmKind.BASELINE_UNRELIABLE
+                if now is not None and now.state is BaselineState.UNRELIABLE:
+                    why = _why_unreliable(now, self._track.baseline_spread_max)
+                    found.append(
+                        self._alarms.raise_technical(kind, at_s, why, setting=key, channel=channel)
+                    )
+                else:
+                    found.append(
+                        self._alarms.resolve_technical(
+                            kind, at_s, setting=key, channel=channel.name
+                        )
+                    )
+        return [condition for condition in found if condition is not None]
+
+    def _withholding(self, key: str, following: Following, i: int) -> Loss | None:
+        """The loss under another setting for which channel ``i`` learns no baseline of this."""
+        overridden = following.overridden.get(i, frozenset())
+        return self._lost_elsewhere(key, self._channels[i].name, overridden)
+
+    def _hold_back(
+        self, epoch: Epoch, key: str, i: int, measurement: Measurement
+    ) -> tuple[bool, list[AlarmCondition]]:
+        """Whether a channel gave too little for such a stimulus; what that did to conditions.
+
+        A loss that stands under another setting withholds the baseline by itself.
+        """
+        following, channel = self._settings[key], self._channels[i]
+        if self._withholding(key, following, i) is not None:
+            return False, []
+        kind, was_shown = AlarmKind.BASELINE_UNRELIABLE, self._held_back.is_shown(key, i)
+        why = self._held_back.take(following, i, measurement, self._settings)
+        changed = None
+        if why and self._held_back.is_shown(key, i):
+            changed = self._alarms.raise_technical(
+                kind, epoch.stimulus_s, why, setting=key, channel=channel, trial=epoch.trial
+            )
+        elif was_shown and following.learners[i].state is not BaselineState.UNRELIABLE:
+            changed = self._alarms.resolve_technical(
+                kind, epoch.stimulus_s, setting=key, channel=channel.name
+            )
+        return bool(why), [changed] if changed else []
 
     def meant(self, command: SetBaseline) -> list[tuple[Following, int]]:
         """The settings and channels that a command concerns, at least one.
@@ -224,22 +284,25 @@ class CaseBaselines:
     ) -> list[Event]:
         learner = following.learners[i]
         before = learner.current
+        standing = tuple(loss.condition.id for loss in self._alarms.losses(learner.channel.name))
+        by, why, role = command.by, command.reason, command.role
         if command.amplitude_uv is None:
-            now = learner.learn_again(command.by, command.reason)
+            now = learner.learn_again(by, why, role, standing)
         else:
-            now = learner.set_value(command.amplitude_uv, command.by, command.reason)
+            now = learner.set_value(command.amplitude_uv, by, why, role, standing)
         following.baseline_changed(i, now)
+        self._keep(following)
         following.signs[i] = Signs(self._track)
-        following.overridden[i] = frozenset(
-            loss.condition.id for loss in self._alarms.losses(now.channel)
-        )
+        following.overridden[i] = frozenset(standing)
         text = (
-            f"baseline of {now.channel} ({now.setting}) was {_in_words(before)}, "
+            f"{OF_A_BASELINE} {now.channel} ({now.setting}) was {_in_words(before)}, "
             f"is {_in_words(now)}: {command.reason} [{command.role}]"
         )
+        if standing:
+            text += f", over alarm {', '.join(str(id_) for id_ in standing)}"
         events: list[Event] = [now, Annotation(case_s, text, command.by)]
         # What was held against the baseline before says nothing of this one.
-        for kind in _OF_A_BASELINE:
+        for kind in _HELD_AGAINST_IT:
             gone = self._alarms.resolve_technical(
                 kind, case_s, setting=now.setting, channel=now.channel
             )

@@ -30,6 +30,7 @@ clears.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from msgspec import Struct
@@ -37,8 +38,16 @@ from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.track.confirmation import Beyond, confirmed_by, needed_trials
+from monitor.track.context import noted_after
 from monitor.track.criteria import Comparison
-from monitor.track.evidence import INTERRUPTED, Evidence, tell_beyond, tell_judgement
+from monitor.track.evidence import (
+    INTERRUPTED,
+    Evidence,
+    tell_beyond,
+    tell_counted,
+    tell_judgement,
+    tell_latest,
+)
 from monitor.track.scope import Judgement
 from monitor.types import AlarmCondition, AlarmKind, AlarmState, Priority, Scope
 
@@ -51,6 +60,17 @@ RELEASE_S = 1.0
 
 _OF_RECOVERY = ("recovering", "recovered_s", "reason")
 _OF_ITS_END = (*_OF_RECOVERY, "escalation")
+_OF_A_WAIT = ("rise",)
+"""How often it rose since its latest trial; how long it waited then goes on explaining the priority
+that it has from that."""
+_OF_ITS_EPISODE = (
+    "confirmed_by",
+    "absent_elsewhere",
+    "scope_evidence",
+    "rise",
+    "not_repeated_for_s",
+)
+"""What explains a loss that is over and is not to explain the one that it comes back as."""
 
 _ORDER = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
@@ -74,7 +94,8 @@ class Loss(Struct, frozen=True, gc=False):
     The condition's ``trial``, ``percent_of_baseline`` and ``amplitude_uv`` are those of the latest
     trial beyond the criterion; its ``evidence`` names the latest comparable trial, whichever way it
     went. ``kind`` is the worst it has been. ``absent_under`` is the setting of the stimulus that
-    raised it where that was another than its own, until a trial of its own has had a say.
+    raised it, or alone brought it back, where that was another than its own, until a trial of its
+    own has had a say.
     """
 
     condition: AlarmCondition
@@ -147,23 +168,37 @@ class Loss(Struct, frozen=True, gc=False):
             return self
         now = self._anew()
         newly = now.beyond.trials > 0 and not now.confirmed
-        evidence, told = (
-            dict(now.condition.evidence),
-            f"no response in trial {trial} under {setting}",
-        )
+        dropped = (*_OF_RECOVERY, *_OF_A_WAIT)
+        evidence = {k: v for k, v in now.condition.evidence.items() if k not in dropped}
+        told = f"no response in trial {trial} under {setting}"
         evidence["absent_elsewhere"] = told
+        if latched:
+            evidence["returned_trial"] = trial
         if newly:
             evidence["confirmed_by"] = told
         now = replace(
             now,
-            condition=replace(now.condition, kind=kind, rule=rule),
+            condition=replace(
+                now.condition,
+                kind=kind,
+                rule=rule,
+                trial=trial,
+                percent_of_baseline=0.0,
+                amplitude_uv=0.0,
+            ),
+            absent_under=setting if latched else now.absent_under,
+            lowest_percent=0.0,
+            trials=(*now.trials, trial)[-SHOWN_TRIALS:],
             confirmed=now.confirmed or newly,
             beyond=replace(now.beyond, trials=now.beyond.trials + 1),
             recovered_in_a_row=0,
             alone_since_s=at_s,
+            rises=0,
         )
+        tell_counted(evidence, now.trials, now.beyond.trials, needed_trials(self.track), 0.0)
+        evidence["latest_trial"], evidence["latest_percent"] = trial, 0.0
         least = Priority.HIGH if now.confirmed else Priority.MEDIUM
-        return now._standing({}, evidence, newly, least, at_s, None, condition.scope)
+        return now._standing({}, evidence, newly, least, at_s, None, now.condition.scope)
 
     def present_elsewhere(self, trial: int, at_s: float) -> Loss:
         """A response to a stimulus no stronger than the one that alone raised it, in vain.
@@ -192,7 +227,12 @@ class Loss(Struct, frozen=True, gc=False):
             high_since_s=None,
             passed_on=0,
         )
-        return seen_at(after)
+        return seen_as(after, condition.kind, condition.priority, self.lowest_percent)
+
+    def remarked(self, text: str) -> Loss:
+        """After its latest trial somebody noted what may explain it."""
+        evidence = noted_after(self.condition.evidence, text)
+        return replace(self, condition=replace(self.condition, evidence=evidence))
 
     def waited(self, at_s: float, rise_s: tuple[float, ...] | None = None) -> Loss:
         """Time passed: an unconfirmed condition that nobody repeats rises, a high one is passed on.
@@ -231,13 +271,24 @@ class Loss(Struct, frozen=True, gc=False):
         """Itself where it stands; latched, it comes back, and somebody is to take it again."""
         if self.condition.state is not AlarmState.LATCHED:
             return self
-        evidence = {k: v for k, v in self.condition.evidence.items() if k not in _OF_ITS_END}
+        anew = self.track.confirm != "in_a_row"
+        dropped = (*_OF_ITS_END, *_OF_ITS_EPISODE) if anew else _OF_ITS_END
+        evidence = {k: v for k, v in self.condition.evidence.items() if k not in dropped}
         condition = replace(self.condition, evidence=evidence)
         now = replace(self, condition=condition, high_since_s=None, passed_on=0)
-        if self.track.confirm == "in_a_row":
+        if not anew:
             return now
-        # It has been and is over: one low trial is to be repeated, not to be alarmed on anew.
-        return replace(now, trials=(), beyond=Beyond(), confirmed=False)
+        # It has been and is over: one low trial is to be repeated, not to be alarmed on anew. What
+        # it had come to before is not what this one is held to, nor its scope that of this one.
+        return replace(
+            now,
+            condition=replace(condition, scope=Scope.INDETERMINATE),
+            lowest_percent=math.inf,
+            trials=(),
+            beyond=Beyond(),
+            confirmed=False,
+            rises=0,
+        )
 
     def _taken(
         self, comparison: Comparison, judgement: Judgement, rule: str, at_s: float, noted: str
@@ -245,7 +296,7 @@ class Loss(Struct, frozen=True, gc=False):
         before = self.condition
         lost = comparison.kind is AlarmKind.RESPONSE_LOST
         evidence = before.evidence.copy()
-        for name in _OF_RECOVERY:
+        for name in (*_OF_RECOVERY, *_OF_A_WAIT):
             evidence.pop(name, None)
         if before.state is AlarmState.LATCHED:
             evidence["returned_trial"] = comparison.trial
@@ -257,6 +308,7 @@ class Loss(Struct, frozen=True, gc=False):
             beyond=self.beyond.and_one(lost=lost, counts=not comparison.uncertain),
             recovered_in_a_row=0,
             alone_since_s=at_s,
+            rises=0,
         )
         counted, needed = now.beyond.trials, needed_trials(self.track)
         tell_beyond(evidence, comparison, now.trials, counted, needed, now.lowest_percent)
@@ -282,13 +334,14 @@ class Loss(Struct, frozen=True, gc=False):
             absent_under="",
             recovered_in_a_row=in_a_row,
             beyond=self.beyond.and_another(),
-            alone_since_s=None,
+            # A response that has recovered answers the request for a repeat; less than that only
+            # puts it off.
+            alone_since_s=None if comparison.recovered else at_s,
         )
         evidence = self.condition.evidence.copy()
         literal = self.track.confirm == "in_a_row"
         if in_a_row >= RECOVER_TRIALS or (literal and not self.confirmed):
-            evidence["latest_trial"] = comparison.trial
-            evidence["latest_percent"] = comparison.percent
+            tell_latest(evidence, comparison)
             return now._over(evidence, at_s, noted)
         evidence["recovering"] = f"{in_a_row} of {RECOVER_TRIALS}"
         return now._judged({}, evidence, comparison, judgement, None, at_s, noted)
@@ -321,13 +374,13 @@ class Loss(Struct, frozen=True, gc=False):
         noted: str,
     ) -> Loss:
         """With the estimate in the evidence, confirmed where this trial does so."""
-        tell_judgement(evidence, comparison, judgement)
         by = "" if self.confirmed else confirmed_by(self.beyond, judgement.estimate, self.track)
         if by:
             evidence["confirmed_by"] = by
         # One trial says nothing of the scope: an unconfirmed loss is neither focal nor global.
         told = by or (self.confirmed and comparison.beyond)
         scope = judgement.scope if told else self.condition.scope
+        tell_judgement(evidence, comparison, judgement, of_scope=bool(told))
         now = replace(self, confirmed=True) if by else self
         if noted:
             evidence["noted"] = noted
@@ -428,10 +481,9 @@ class Loss(Struct, frozen=True, gc=False):
         return replace(self, condition=condition, passed_on=level)
 
 
-def seen_at(loss: Loss) -> Loss:
-    """Somebody has seen the loss as it is now."""
-    condition = loss.condition
-    return replace(loss, seen=_Seen(condition.kind, condition.priority, loss.lowest_percent))
+def seen_as(loss: Loss, kind: AlarmKind, priority: Priority, lowest_percent: float) -> Loss:
+    """Somebody has seen the loss when it was no worse than that."""
+    return replace(loss, seen=_Seen(kind, priority, lowest_percent))
 
 
 def _confirmed_priority(kind: AlarmKind, judgement: Judgement | None) -> Priority:

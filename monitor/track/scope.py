@@ -1,20 +1,27 @@
 """Focal or global: does a loss concern some muscles, or all that share a cause?
 
 Read from the estimates of the other muscles, never from single trials, and always with the evidence
-in words. Global is said only where valid control muscles follow: without them a bilateral or
-cervical injury can't be told from anaesthesia, and what looks global stays indeterminate.
+in words. Global is said only of a gradual decline that valid control muscles follow: without them a
+bilateral or cervical injury can't be told from anaesthesia, and what looks global stays
+indeterminate. So does all of it while any response is lost or any muscle took a sudden step.
+
+What controls did is read from their own trials (:mod:`monitor.track.controls`), since the
+estimates share what muscles have in common, and legs that fall would drag the hands along: they
+have to fall as far as the affected muscle suggests, and farther than the anaesthetic fade alone
+takes such a muscle, which is there in every long case, injury or not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from monitor.track.controls import Recent
 from monitor.track.estimator import Estimate, fade_depth
-from monitor.types import Channel, Scope
+from monitor.types import AlarmCondition, AlarmKind, AlarmState, Channel, Scope
 
 OTHER_SIDE = "other_side"
 """As a control: every muscle of the side that is not affected."""
@@ -30,8 +37,21 @@ CALM_S = 1800.0
 
 GRADUAL_S = 600.0
 GRADUAL_SUDDEN_MAX = 0.2
-FOLLOWING_SHARE = 0.5
-"""A control follows where it fell by half of what its depth and the affected muscle suggest."""
+OLD_SHARE = 0.8
+"""So much of a gradual decline, in logs, is older than :data:`GRADUAL_S`. All of it is meant; the
+estimate of a level moves by a tenth of such a decline within ten minutes without any change."""
+STEPPED = 0.5
+"""Probability of a step from which on a muscle keeps what the others do from being global."""
+
+FADE_LOG = 1.2 * math.log(0.63)
+"""The deepest anaesthetic fade of a leg that is expected of a case: the published 63 % of the sixth
+hour, by a fifth deeper in logs. Other muscles by their depth."""
+FOLLOWING_SD = 1.0
+"""A control lies no more SD above what the affected muscle suggests for it ..."""
+FADED_SD = 1.3
+"""... and this many below what the fade alone would leave of it."""
+INTACT_LOG = math.log(0.8)
+"""An intact control's own latest trials lie above this on average."""
 
 
 class Judgement(Struct, frozen=True, gc=False):
@@ -63,29 +83,46 @@ class Muscles:
 
     def __init__(self, channels: Sequence[Channel], controls: tuple[str, ...]) -> None:
         self._names = [channel.name for channel in channels]
-        self._has_controls = bool(controls)
+        self._muscles = [channel.muscle for channel in channels]
+        self.has_controls = bool(controls)
         self._related = [_related(channels, i, controls) for i in range(len(channels))]
         self._estimates: Sequence[Estimate | None] = [None] * len(channels)
         self._in_words: dict[int, str] = {}
         self._shift_calm: Sequence[float] = ()
         self._shift_gradual: Sequence[float] = ()
+        self._recent: Callable[[int], Recent | None] = _nothing_recent
+        self._known_recent: dict[int, Recent | None] = {}
+        self._lost: frozenset[int] = frozenset()
 
     def asks_others(self, estimates: Sequence[Estimate | None]) -> bool:
         """Whether the judgement of these takes the estimates of the other muscles."""
-        return self._has_controls or any(e is not None and e.p_sudden >= SUDDEN for e in estimates)
+        return self.has_controls or any(e is not None and e.p_sudden >= SUDDEN for e in estimates)
 
     def take(
         self,
         estimates: Sequence[Estimate | None],
         shift_calm: Sequence[float],
         shift_gradual: Sequence[float],
+        recent: Callable[[int], Recent | None] | None = None,
+        lost: frozenset[int] = frozenset(),
     ) -> None:
-        """What the latest trial leaves: estimates, and log changes of the gradual levels over
-        :data:`CALM_S` (not read unless :meth:`asks_others`) and :data:`GRADUAL_S`.
+        """What the latest trial leaves, in channel order.
+
+        Args:
+            estimates: of every muscle; None without a baseline.
+            shift_calm: log changes of the gradual levels over :data:`CALM_S`; not read
+                unless :meth:`asks_others`.
+            shift_gradual: the same over :data:`GRADUAL_S`.
+            recent: a channel's own latest trials; a control without any is not known. Asked only
+                for what a judgement takes.
+            lost: the channels whose response is gone in this trial or by a standing alarm, or that
+                have an alarm of a sudden loss, under this setting or another.
         """
         self._estimates = estimates
         self._in_words.clear()
         self._shift_calm, self._shift_gradual = shift_calm, shift_gradual
+        self._recent, self._lost = recent or _nothing_recent, lost
+        self._known_recent = {}
 
     def judge(self, affected: int) -> Judgement:
         """The judgement of channel ``affected``."""
@@ -96,26 +133,30 @@ class Muscles:
         return Judgement(estimate, scope, why, self._is_gradual(affected, estimate))
 
     def _is_gradual(self, affected: int, estimate: Estimate) -> bool:
-        """Half of the decline or more is older than ten minutes, and no step explains it."""
+        """The decline is older than ten minutes, and no step explains it."""
         total = math.log(max(estimate.level_percent, 0.01) / 100.0)
         return (
             estimate.p_sudden <= GRADUAL_SUDDEN_MAX
             and total < 0.0
-            and self._shift_gradual[affected] >= 0.5 * total
+            and self._shift_gradual[affected] >= (1.0 - OLD_SHARE) * total
         )
 
     def _scope(self, affected: int, estimate: Estimate) -> tuple[Scope, str]:
         related = self._related[affected]
         controls = self._known(related.controls)
-        if controls and all(self._follows(i, estimate, related.depths[i]) for i in controls):
-            return Scope.GLOBAL, f"controls follow: {self._list(controls)}"
+        if controls and estimate.p_sudden <= GRADUAL_SUDDEN_MAX:
+            return self._scope_of_decline(estimate, controls, related.depths)
         if estimate.p_sudden < SUDDEN:
             return Scope.INDETERMINATE, f"probability of a sudden step {estimate.p_sudden:.2f}"
-        if controls and all(self._is_intact(i) for i in controls) and self._is_calm(controls):
-            return Scope.FOCAL, f"controls intact: {self._list(controls)}"
+        others = self._known(related.others)
+        if controls and all(self._is_intact(i, itself=True) for i in controls):
+            between = [i for i in others if not self._is_intact(i) and not self._is_stepped(i)]
+            if between:
+                return Scope.INDETERMINATE, f"not told yet: {self._list(between)}"
+            if self._is_calm(controls):
+                return Scope.FOCAL, f"controls intact: {self._list(controls)}"
         if not self._known(related.mirrored) or not self._known(related.another):
             return Scope.INDETERMINATE, "no other side or no other muscle to compare with"
-        others = self._known(related.others)
         touched = [i for i in others if not self._is_intact(i)]
         if touched:
             return Scope.INDETERMINATE, f"changed too: {self._list(touched)}"
@@ -126,18 +167,70 @@ class Muscles:
     def _known(self, of: Sequence[int]) -> list[int]:
         return [i for i in of if self._estimates[i] is not None]
 
-    def _follows(self, control: int, estimate: Estimate, depth: float) -> bool:
-        own = self._estimates[control]
-        if own is None:
-            return False
-        expected = math.log(max(estimate.percent, 1.0) / 100.0) * depth
-        return expected < 0.0 and math.log(max(own.percent, 1.0) / 100.0) <= (
-            FOLLOWING_SHARE * expected
-        )
+    def _scope_of_decline(
+        self, estimate: Estimate, controls: list[int], depths: Sequence[float]
+    ) -> tuple[Scope, str]:
+        """Of a muscle that declined gradually, where there are controls."""
+        if self._lost:
+            lost = ", ".join([self._names[i] for i in sorted(self._lost)])
+            return Scope.INDETERMINATE, f"lost or suddenly down: {lost}"
+        stepped = [
+            i for i, e in enumerate(self._estimates) if e is not None and e.p_sudden >= STEPPED
+        ]
+        stepped += [i for i in controls if i not in stepped and self._may_have_stepped(i)]
+        if stepped:
+            return Scope.INDETERMINATE, f"a sudden step: {self._list(sorted(stepped))}"
+        kinds: dict[str, list[int]] = {}
+        for i in controls:
+            kinds.setdefault(self._muscles[i], []).append(i)
+        for own in kinds.values():
+            why = self._holds_back(own, estimate, depths[own[0]])
+            if why:
+                return Scope.INDETERMINATE, f"{why}: {self._list(controls)}"
+        return Scope.GLOBAL, f"controls follow: {self._list(controls)}"
 
-    def _is_intact(self, i: int) -> bool:
+    def _holds_back(self, of: list[int], estimate: Estimate, depth: float) -> str:
+        """Why control muscles of one kind do not show that the decline is global; empty: they do.
+
+        Args:
+            of: the controls, of one muscle.
+            estimate: of the affected muscle.
+            depth: of the controls against that of the affected muscle.
+        """
+        recent = [r for i in of if (r := self._recent_of(i)) is not None]
+        if len(recent) < len(of):
+            return "controls not known"
+        log_share = math.fsum(r.log_share for r in recent) / len(recent)
+        sd = math.sqrt(math.fsum(r.sd * r.sd for r in recent)) / len(recent)
+        expected = math.log(max(estimate.percent, 1.0) / 100.0) * depth
+        if log_share > expected + FOLLOWING_SD * sd:
+            return f"controls do not follow to {100.0 * math.exp(expected):.0f} %"
+        if log_share > FADE_LOG * fade_depth(self._muscles[of[0]]) - FADED_SD * sd:
+            return "no more than fade explains of the controls"
+        return ""
+
+    def _may_have_stepped(self, i: int) -> bool:
         estimate = self._estimates[i]
-        return estimate is not None and estimate.p_intact >= INTACT
+        return estimate is not None and estimate.p_sudden > GRADUAL_SUDDEN_MAX
+
+    def _is_stepped(self, i: int) -> bool:
+        estimate = self._estimates[i]
+        return estimate is not None and estimate.p_sudden >= SUDDEN
+
+    def _is_intact(self, i: int, *, itself: bool = False) -> bool:
+        """No step was taken; ``itself``: nor do its own latest trials say that it fell."""
+        estimate = self._estimates[i]
+        if estimate is None or estimate.p_intact < INTACT:
+            return False
+        if not itself:
+            return True
+        recent = self._recent_of(i)
+        return i not in self._lost and recent is not None and recent.latest_log >= INTACT_LOG
+
+    def _recent_of(self, i: int) -> Recent | None:
+        if i not in self._known_recent:
+            self._known_recent[i] = self._recent(i)
+        return self._known_recent[i]
 
     def _is_calm(self, of: Sequence[int]) -> bool:
         return math.fsum(self._shift_calm[i] for i in of) / len(of) >= CALM_SHIFT
@@ -153,6 +246,20 @@ class Muscles:
             words = "" if estimate is None else f"{self._names[i]} {estimate.percent:.0f} %"
             self._in_words[i] = words
         return words
+
+
+def _nothing_recent(_: int) -> None:
+    return None
+
+
+def is_lost_or_sudden(condition: AlarmCondition) -> bool:
+    """A standing loss, latched ones being over, that keeps any other from being called global."""
+    if condition.state is AlarmState.LATCHED:
+        return False
+    if condition.kind is AlarmKind.RESPONSE_LOST:
+        return True
+    p_sudden = condition.evidence.get("probability_sudden")
+    return isinstance(p_sudden, float) and p_sudden >= STEPPED
 
 
 def _related(channels: Sequence[Channel], affected: int, controls: tuple[str, ...]) -> _Related:

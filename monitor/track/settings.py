@@ -100,6 +100,10 @@ class Setting(Struct, frozen=True):
 class KnownSettings:
     """The settings of a case, in the order in which they came.
 
+    Where a stimulus lies within two of them it is of one that has had a baseline, the first of
+    those: a stray stimulus before must not take it away, since what is learned then anew would be
+    whole by definition.
+
     Args:
         trains: the markers tell the pulses (``train_gap_ms``), so that these may change too.
     """
@@ -107,6 +111,7 @@ class KnownSettings:
     def __init__(self, trains: bool = False) -> None:
         self._trains = trains
         self._known: dict[str, Setting] = {}
+        self._with_baseline: dict[str, Setting] = {}
 
     def __getitem__(self, key: str) -> Setting:
         """The setting of a key, known from now on."""
@@ -114,6 +119,11 @@ class KnownSettings:
         if found is None:
             found = self._known[key] = Setting.read(key)
         return found
+
+    def has_baseline(self, key: str) -> None:
+        """A muscle has a usable baseline under the setting of a key; it counts as such for good."""
+        if key not in self._with_baseline:
+            self._with_baseline[key] = self[key]
 
     def counted(self, stimulus: Stimulus) -> Stimulus:
         """The stimulus with the setting that it counts as in ``counted_as``."""
@@ -127,16 +137,16 @@ class KnownSettings:
         )
 
     def _key_of(self, given: Setting) -> str:
-        """The key of the setting that is nearest, or of this one, known from now on."""
+        """The key of the first setting that holds it, or of this one, known from now on."""
         key = given.key
-        if key in self._known:  # as most are: nothing is nearer
+        if key in self._with_baseline:  # as most are
             return key
-        near = [known for known in self._known.values() if known.holds(given)]
-        if not near:
-            self._known[key] = given
-            return key
-        nearest = min(near, key=lambda known: abs((known.intensity or 0) - (given.intensity or 0)))
-        return nearest.key
+        first = _first_that_holds(given, self._with_baseline)
+        if first is None and key not in self._known:
+            first = _first_that_holds(given, self._known)
+        if first is None:
+            self._known.setdefault(key, given)
+        return first or key
 
     def _of(self, stimulus: Stimulus) -> Setting:
         if not self._trains:
@@ -145,3 +155,7 @@ class KnownSettings:
         # As exact as the times of the pulses are kept.
         interval_ms = round(stimulus.pulses_ms[-1] / (pulses - 1), 1) if pulses > 1 else None
         return Setting(stimulus.setting, stimulus.intensity, pulses, interval_ms)
+
+
+def _first_that_holds(given: Setting, known: dict[str, Setting]) -> str | None:
+    return next((key for key, setting in known.items() if setting.holds(given)), None)

@@ -133,12 +133,14 @@ class StimulationWatch:
                     told = True
                 elif loss.absent_under == key or setting.is_as_strong_as(self._known[own]):
                     told = True
+                    self._raised_elsewhere.add(channel.name)
                     yield self._alarms.absent_elsewhere(loss, key, trial, at_s)
             expected = None if told else self._expected(i, key)
             if expected is None:
                 continue
             stands = self._alarms.loss(expected.setting, channel.name)
             if stands is not None:
+                self._raised_elsewhere.add(channel.name)
                 yield self._alarms.absent_elsewhere(stands, key, trial, at_s)
                 continue
             comparison = self._criterion.compare(trial, measurement, expected)

@@ -22,16 +22,17 @@ from monitor.inputs import (
     SetBaseline,
 )
 from monitor.track.advisory import VOTED_KINDS
-from monitor.track.alarms import AlarmBook, CommandRefused
+from monitor.track.alarms import SOUNDING, AlarmBook, CommandRefused
 from monitor.track.buried import set_buried_aside
 from monitor.track.case import CaseLife
 from monitor.track.context import Confounders
 from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.estimator import AmplitudeEstimator
 from monitor.track.kinds import ALARM_TABLE
-from monitor.track.learning import CaseBaselines
+from monitor.track.learning import OF_A_BASELINE, CaseBaselines
 from monitor.track.loss import higher
 from monitor.track.rejects import Rejects
+from monitor.track.scope import is_lost_or_sudden
 from monitor.track.settings import KnownSettings
 from monitor.track.stimulation import StimulationWatch
 from monitor.types import (
@@ -83,7 +84,7 @@ class Tracker:
             channels, config.track, self._alarms, self._settings, known
         )
         self._confounders = Confounders()
-        self._pause_broken_above: Priority | None = None
+        self._paused_over: dict[int, Priority] = {}
         self._case = CaseLife()
 
     def warm_up(self) -> None:
@@ -124,7 +125,7 @@ class Tracker:
                 for measurement, baseline in zip(measurements, baselines, strict=True)
             ]
             following.observe(at_s, measurements)
-            noted = self._confounders.at(at_s)
+            noted = self._confounders.at(at_s, epoch.trial)
             alarms = self._judge(epoch, key, comparisons, noted)
             alarms += self._stimulation.take(epoch, key, measurements, comparisons, noted)
             learned, unreliable = self._baselines.learn(
@@ -146,9 +147,10 @@ class Tracker:
         n = len(self._channels)
         baselines = following.baselines
         rows = self._rows(key, (measurement,) * n, baselines, [None] * n)
-        if missed.reason != "out_of_order":
+        rejects: list[AlarmCondition] = []
+        if missed.reason != "out_of_order":  # as a trial out of order: it counts for nothing
             self._alarms.stimulus(key, missed.stimulus_s)
-        rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
+            rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
         broken = self._break_pause(rejects, missed.stimulus_s)
         yield from status
         yield Trial(missed.trial, stimulus, missed.stimulus_s, rows)
@@ -210,6 +212,7 @@ class Tracker:
             case Acknowledge():
                 acknowledged = self._alarms.acknowledge(command.alarm_id, command.by, case_s)
                 taken = self._alarms.taken(acknowledged, case_s)
+                self._paused_over.pop(acknowledged.id, None)
                 events: list[Event] = [*self._case.begun(), acknowledged]
                 events += [taken] if taken else []
             case SetBaseline():
@@ -220,15 +223,16 @@ class Tracker:
             case Annotate():
                 if not command.text.strip():
                     raise CommandRefused("text: the annotation is empty", "invalid")
-                self._confounders.take(case_s, command.text)
                 events = [*self._case.begun(), Annotation(case_s, command.text, command.by)]
+                if self._confounders.take(case_s, command.text):
+                    events += self._alarms.remarked(command.text)
             case PauseAudio():
                 if not 0 <= command.seconds <= AUDIO_PAUSE_MAX_S:
                     raise CommandRefused(
                         f"seconds: must lie within 0 and {AUDIO_PAUSE_MAX_S:g}", "invalid"
                     )
                 statuses = self._case.pause_audio(command.seconds, case_s)
-                self._pause_broken_above = self._alarms.highest
+                self._paused_over = self._alarms.sounding
                 text = (
                     f"audio paused for {command.seconds:g} s"
                     if command.seconds
@@ -254,12 +258,16 @@ class Tracker:
         for was in command.baselines:
             i = at.get(was.channel)
             if i is None:
-                text = f"baseline of {was.channel} ({was.setting}) not restored: no such channel"
+                text = (
+                    f"{OF_A_BASELINE} {was.channel} ({was.setting}) not restored: no such channel"
+                )
                 events.append(Annotation(case_s, text, command.by))
                 continue
             events.append(self._baselines.inherit(i, was))
         events += self._alarms.inherit(command.standing, case_s)
         events += self._stimulation.inherit(command.standing, case_s)
+        for remark in command.remarks:
+            self._confounders.take(remark.at_s, remark.text)
         for condition in [alarm.condition for alarm in command.standing]:
             i = at.get(condition.channel)
             if i is not None and condition.kind in VOTED_KINDS:
@@ -297,7 +305,8 @@ class Tracker:
         ]
         if not asked:
             return []
-        judgements = self._settings[key].judge([i for i, _, _ in asked], at_s)
+        lost = self._lost_or_stepped(comparisons) if self._track.controls else frozenset[int]()
+        judgements = self._settings[key].judge([i for i, _, _ in asked], at_s, lost)
         changed = []
         for (_, channel, comparison), judgement in zip(asked, judgements, strict=True):
             condition = self._alarms.judge(
@@ -315,16 +324,32 @@ class Tracker:
                     changed += [taken] if taken else []
         return changed
 
+    def _lost_or_stepped(self, comparisons: list[Comparison | None]) -> frozenset[int]:
+        """Channels without a response in this trial, or with a loss, under whichever setting, that
+        stands and was one of the response or sudden.
+        """
+        gone = AlarmKind.RESPONSE_LOST
+        return frozenset(
+            i
+            for i, (channel, comparison) in enumerate(zip(self._channels, comparisons, strict=True))
+            if (comparison is not None and comparison.beyond and comparison.kind is gone)
+            or any(is_lost_or_sudden(loss.condition) for loss in self._alarms.losses(channel.name))
+        )
+
     def _break_pause(self, changed: list[AlarmCondition], at_s: float) -> list[Event]:
-        """A condition higher than any that stood when the audio was paused ends the pause."""
+        """A condition higher than what the audio was paused over ends the pause.
+
+        That is what stood then and has stood ever since, unacknowledged, at its priority of then.
+        """
         if not self._case.is_audio_paused:
             return []
-        below = self._pause_broken_above
+        sounding = self._alarms.sounding
+        self._paused_over = {id_: p for id_, p in self._paused_over.items() if id_ in sounding}
+        over = self._paused_over.values()
         new = [
             c.priority
             for c in changed
-            if c.state in (AlarmState.UNCONFIRMED, AlarmState.ACTIVE)
-            and (below is None or (c.priority is not below and higher(c.priority, below) != below))
+            if c.state in SOUNDING and all(_is_higher(c.priority, than) for than in over)
         ]
         if not new:
             return []
@@ -358,6 +383,10 @@ class Tracker:
                 )
             )
         return tuple(rows)
+
+
+def _is_higher(a: Priority, b: Priority) -> bool:
+    return a is not b and higher(a, b) is a
 
 
 def _out_of_order(measurement: Measurement) -> Measurement:

@@ -103,6 +103,9 @@ export interface Baseline {
   floor_uv: number | null;
   phases: number | null;
   sweep_uv: (number | null)[] | null;
+  role?: string;
+  before_uv?: number | null;
+  overrode?: number[];
 }
 
 export interface Annotation {
