@@ -27,6 +27,21 @@ def test_a_single_sweep_and_a_sweep_without_a_rest_before_it() -> None:
     assert found.noise_source == "tail"
 
 
+def test_of_no_sweep_there_is_no_measurement() -> None:
+    assert analyse(np.zeros((0, 1250)), 5000, 500) == []
+
+
+def test_the_same_call_gives_the_same_bits_and_alone_nearly_so() -> None:
+    made = np.stack([sweep(amplitude_uv=60.0 * (1 + s), seed=s) for s in range(12)])
+    together = analyse(made, 5000, 500)
+    assert together == analyse(made, 5000, 500)
+    for x, among in zip(made, together, strict=True):
+        alone = analyse(x, 5000, 500)[0]
+        assert (alone.status, alone.reasons) == (among.status, among.reasons)
+        for figure in ("amplitude_uv", "onset_ms", "response_probability", "snr"):
+            assert getattr(alone, figure) == pytest.approx(getattr(among, figure), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -37,6 +52,11 @@ def test_a_single_sweep_and_a_sweep_without_a_rest_before_it() -> None:
         ({"pulses_ms": (4.0,)}, "start at 0"),
         ({"pulses_ms": (0.0, 4.0, 4.0)}, "increase"),
         ({"pulses_ms": ()}, "start at 0"),
+        ({"pulses_ms": (0.0, float("nan"))}, "finite"),
+        ({"pulses_ms": (0.0, float("inf"))}, "finite"),
+        ({"fs_hz": float("inf")}, "finite"),
+        ({"fs_hz": float("nan")}, "finite"),
+        ({"sweeps_uv": np.zeros((0, 1250)), "fs_hz": 1000}, "2000"),
         ({"mains_hz": 55}, "55"),
         ({"sweeps_uv": np.zeros((2, 3, 1250))}, "n_sweeps"),
     ],
