@@ -16,6 +16,7 @@ import hashlib
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,18 @@ from models.compact import CompactNet
 from models.dataset import simulate_windows
 from models.explaining import branch_off
 from models.train import CHECKPOINTS, DEFAULTS, build
-from monitor.measure.network import INPUT, OUTPUTS, Golden, Network, golden_to_json
+from monitor.measure.network import (
+    EXTRAS,
+    INPUT,
+    OUTPUTS,
+    Golden,
+    GoldenExtras,
+    Network,
+    golden_from_json,
+    golden_to_json,
+)
 from monitor.measure.resample import NETWORK_SAMPLES
+from monitor.types import Float32Array, FloatArray
 
 OPSET = 18
 #: Network -> (name of its file, version, precision).
@@ -51,6 +62,8 @@ WEIGHTS = Path("models/weights")
 #: Golden sweeps: so many clear responses of the validation split, and a flat line.
 GOLDEN_SWEEPS = 7
 GOLDEN_SNR = 8.0
+#: Sweeps of the validation split that those for the extra outputs are taken from.
+GOLDEN_EXTRAS_FROM = 800
 #: Sweeps of the training split that the ranges of the activations are taken from.
 CALIBRATION_SWEEPS = 600
 #: A convolution with at most so many filters (the heat maps' positions need the resolution) stays
@@ -186,6 +199,31 @@ def golden_sweeps(graph: onnx.ModelProto, seed: int) -> Golden:
     clear = (data.response > 0) & (data.snr > GOLDEN_SNR) & (data.artefact == 0)
     windows_uv = np.zeros((GOLDEN_SWEEPS + 1, NETWORK_SAMPLES), np.float32)
     windows_uv[:-1] = data.windows_uv[clear][:GOLDEN_SWEEPS]
+    said = _said(graph, windows_uv, OUTPUTS)
+    return Golden(windows_uv, np.stack([said[n] for n in OUTPUTS], 1), golden_extras(graph, seed))
+
+
+def golden_extras(graph: onnx.ModelProto, seed: int) -> GoldenExtras | None:
+    """Windows that make the extra outputs speak; None of a graph that has none.
+
+    Of each column of each output the one that gives it its largest value: an output that is lost,
+    mixed up or off by a factor then differs.
+    """
+    given = {node.name for node in graph.graph.output}
+    names = [name for name in EXTRAS if name in given]
+    if not names:
+        return None
+    windows_uv = simulate_windows(seed, "validation", GOLDEN_EXTRAS_FROM).windows_uv
+    said = _said(graph, windows_uv, names)
+    columns = np.concatenate([said[name].reshape(len(windows_uv), -1) for name in names], axis=1)
+    chosen = windows_uv[np.unique(columns.argmax(axis=0))]
+    return GoldenExtras(chosen, _said(graph, chosen, names))
+
+
+def _said(
+    graph: onnx.ModelProto, windows_uv: Float32Array, names: Sequence[str]
+) -> dict[str, FloatArray]:
+    """onnxruntime's answers to windows in uV, by name."""
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(
@@ -193,8 +231,20 @@ def golden_sweeps(graph: onnx.ModelProto, seed: int) -> Golden:
     )
     # The monitor multiplies by the inverse, so that is what the answers must come from.
     sweep = windows_uv[:, None, :] * np.float32(1.0 / SCALE_UV)
-    answers = session.run(list(OUTPUTS), {INPUT: sweep})
-    return Golden(windows_uv, np.stack([np.asarray(a, np.float64) for a in answers], axis=1))
+    answers = session.run(list(names), {INPUT: sweep})
+    return {name: np.asarray(a, np.float64) for name, a in zip(names, answers, strict=True)}
+
+
+def renew_extras(path: Path, seed: int) -> str:
+    """Give an exported file golden sweeps for its extra outputs; return its new SHA-256.
+
+    Nothing else of it changes: the graph, the weights and the golden answers stay.
+    """
+    graph = onnx.load(path)
+    [golden] = [entry for entry in graph.metadata_props if entry.key == "golden"]
+    kept = golden_from_json(golden.value)
+    golden.value = golden_to_json(replace(kept, extras=golden_extras(graph, seed)))
+    return _written(graph, path)
 
 
 def export(checkpoint_path: Path, out: Path, precision: str | None = None) -> str:
@@ -232,6 +282,10 @@ def write_file(
     }
     for key, value in metadata.items():
         graph.metadata_props.add(key=key, value=value)
+    return _written(graph, out)
+
+
+def _written(graph: onnx.ModelProto, out: Path) -> str:
     encoded = graph.SerializeToString()
     Network.from_bytes(encoded).verify()
     out.write_bytes(encoded)
@@ -256,10 +310,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, help="default out/<network>.pt")
     parser.add_argument("--out", type=Path, help="default: its place in models/weights")
     parser.add_argument("--precision", choices=("int8", "fp32"))
+    parser.add_argument(
+        "--renew-extras",
+        action="store_true",
+        help="only give the file golden sweeps for its extra outputs; needs no checkpoint",
+    )
+    parser.add_argument("--seed", type=int, default=2026, help="of --renew-extras' sweeps")
     options = parser.parse_args(arguments)
     checkpoint = options.checkpoint or CHECKPOINTS / f"{options.network}.pt"
     out = options.out or WEIGHTS / f"{FILES[options.network][0]}.onnx"
-    sha256 = export(checkpoint, out, options.precision)
+    if options.renew_extras:
+        sha256 = renew_extras(out, options.seed)
+    else:
+        sha256 = export(checkpoint, out, options.precision)
     print(f"{out}: {out.stat().st_size} bytes")
     print(f'DEPLOYED_SHA256 = "{sha256}"')
 

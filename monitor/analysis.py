@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import pairwise
+from math import isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,8 +35,9 @@ def analyse(
         mains_hz: 50 or 60; 0 leaves the mains alone; None finds it in each sweep.
 
     Returns:
-        One :class:`monitor.types.Measurement` a sweep, in order. Deterministic: the same sweeps
-        give the same figures, alone or together.
+        One :class:`monitor.types.Measurement` a sweep, in order; none of no sweep. The same call
+        gives the same figures to the last bit. Alone or among others a sweep's may differ by the
+        network's rounding (its products are summed in another order), some 1e-6 of them.
 
     Raises:
         ValueError: a shape, a rate, an index or a train that can't be measured.
@@ -45,11 +47,15 @@ def analyse(
         sweeps = sweeps[None]
     if sweeps.ndim != 2:
         raise ValueError(f"sweeps_uv must be (n_sweeps, n_samples), not {sweeps.shape}")
+    if not isfinite(fs_hz):
+        raise ValueError(f"fs_hz must be finite, not {fs_hz}")
     if not fs_hz >= MIN_FS_HZ:
         raise ValueError(f"fs_hz is {fs_hz:g}: under {MIN_FS_HZ:g} Hz a response can't be measured")
     if not 0 <= stimulus_index < sweeps.shape[1]:
         raise ValueError(f"stimulus_index {stimulus_index} lies outside {sweeps.shape[1]} samples")
     pulses = tuple(float(p) for p in pulses_ms)
+    if not all(isfinite(p) for p in pulses):
+        raise ValueError(f"pulses_ms must be finite, not {pulses}")
     if not pulses or pulses[0] != 0.0 or any(b <= a for a, b in pairwise(pulses)):
         raise ValueError("pulses_ms must start at 0 and increase")
     if mains_hz not in (None, 0, 50, 60):
@@ -57,6 +63,8 @@ def analyse(
     after_ms = (sweeps.shape[1] - stimulus_index) * 1e3 / fs_hz - pulses[-1]
     if after_ms < 20.0:
         raise ValueError(f"{after_ms:.1f} ms after the last pulse: at least 20 ms are needed")
+    if not sweeps.shape[0]:
+        return []
     plan = plan_sweeps(float(fs_hz), sweeps.shape[1], int(stimulus_index), pulses)
     window = any_window(pulses[-1])
     measurements, _ = measure_sweeps(

@@ -102,3 +102,13 @@ def test_without_a_network_or_with_one_that_can_t_there_is_none(
     assert measurer(None).explain(epoch()) is None
     monkeypatch.setattr(Network, "explain", lambda self, windows_uv: None)
     assert measurer(network).explain(epoch()) is None
+
+
+def test_an_epoch_too_short_for_the_network_has_nothing_to_explain(network: Watched) -> None:
+    case = config.from_mapping(
+        {"stimulus": {"pulses_ms": list(TRAIN)}, "epoch": {"post_ms": 80.0}}, "test"
+    )
+    short = EpochMeasurer(5000.0, CHANNELS, case, network)  # type: ignore[arg-type]
+    of = Epoch(1, STIMULUS, 1.0, 0, 500, 0.4, 5000.0, epoch().samples_uv[:, :900].copy())
+    assert short.explain(of) is None
+    assert (network.answered, network.explained) == ([], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,10 +14,12 @@ from monitor.load_network import WEIGHT_FOLDERS
 from monitor.measure.clean import clean_sweeps
 from monitor.measure.network import (
     ARTEFACT_TYPES,
+    EXTRAS,
     INPUT,
     MOST_BOUND,
     OUTPUTS,
     Golden,
+    GoldenExtras,
     ModelFault,
     Network,
     golden_from_json,
@@ -27,6 +30,7 @@ from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES, network_win
 from monitor.types import MonitorError
 
 MODEL = next(path for folder in WEIGHT_FOLDERS for path in folder.glob("mep_cnn.onnx")).read_bytes()
+GOLDEN = {"windows_uv": base64.b64encode(bytes(2000)).decode(), "answers": [[0.0] * 5]}
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +197,47 @@ def test_a_wrong_golden_answer_is_a_fault_that_names_it(column: int, off: float)
     assert "\n" not in str(caught.value)
 
 
+def damaged(output: str, factor: float) -> bytes:
+    """The deployed file with one output multiplied by a factor."""
+    onnx = pytest.importorskip("onnx", reason="the train extra (onnx) is not installed")
+    file = onnx.load_from_string(MODEL)
+    for node in file.graph.node:
+        node.output[:] = [f"{name}_right" if name == output else name for name in node.output]
+    by = onnx.numpy_helper.from_array(np.float32(factor), "factor")
+    file.graph.initializer.append(by)
+    file.graph.node.append(onnx.helper.make_node("Mul", [f"{output}_right", "factor"], [output]))
+    return bytes(file.SerializeToString())
+
+
+@pytest.mark.parametrize("output", EXTRAS)
+@pytest.mark.parametrize("factor", [0.01, 0.5])
+def test_an_output_that_is_off_by_a_factor_is_a_fault(output: str, factor: float) -> None:
+    network = Network.from_bytes(damaged(output, factor))
+    with pytest.raises(ModelFault, match=f"of the extras gives {output}"):
+        network.verify()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"novelty": np.full(1, np.nan)}, "gives novelty"),
+        ({"morphology": np.zeros((1, 2))}, "fits no output"),
+    ],
+)
+def test_a_wrong_golden_extra_is_a_fault(said: dict[str, np.ndarray], why: str) -> None:
+    network = Network.from_bytes(MODEL)
+    extras = GoldenExtras(window(network)[None], said)
+    network.golden = Golden(network.golden.windows_uv, network.golden.answers, extras)
+    with pytest.raises(ModelFault, match=why):
+        network.verify()
+
+
+def test_a_file_from_before_the_extras_were_checked_still_loads() -> None:
+    text = json.loads(golden_to_json(Network.from_bytes(MODEL).golden))
+    del text["extras"]
+    assert golden_from_json(json.dumps(text)).extras is None
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -202,8 +247,10 @@ def test_a_wrong_golden_answer_is_a_fault_that_names_it(column: int, off: float)
         (MODEL.replace(b"duration_ms", b"duration_us"), "expected sweep and amplitude_uv"),
         (MODEL.replace(b"scale_uv", b"scale_uw"), "'scale_uv' is missing"),
         (MODEL.replace(b'"answers"', b'"anzwers"'), "can't be read: golden sweeps need"),
+        (MODEL.replace(b'"said"', b'"sead"'), "can't be read: golden extras need"),
+        (MODEL.replace(b"no real recording", b"no real \xff\xfeecordin"), "can't be read"),
     ],
-    ids=["empty", "not onnx", "cut", "outputs", "metadata", "golden"],
+    ids=["empty", "not onnx", "cut", "outputs", "metadata", "golden", "extras", "no text"],
 )
 def test_an_unusable_file_is_one_clear_line(model: bytes, message: str) -> None:
     with pytest.raises(ModelFault, match=message) as caught:
@@ -217,6 +264,16 @@ def test_golden_sweeps_survive_writing_and_reading() -> None:
     back = golden_from_json(golden_to_json(golden))
     assert np.array_equal(back.windows_uv, golden.windows_uv)
     assert np.array_equal(back.answers, golden.answers)
+    assert back.extras is None
+    said = {"novelty": rng.normal(0, 1, 3), "morphology": rng.normal(0, 1, (3, 3))}
+    extras = GoldenExtras(golden.windows_uv, said)
+    kept = golden_from_json(
+        golden_to_json(Golden(golden.windows_uv, golden.answers, extras))
+    ).extras
+    assert kept is not None
+    assert np.array_equal(kept.windows_uv, golden.windows_uv)
+    assert kept.said.keys() == said.keys()
+    assert all(np.array_equal(kept.said[name], said[name]) for name in said)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +284,10 @@ def test_golden_sweeps_survive_writing_and_reading() -> None:
         '{"windows_uv": "!", "answers": []}',
         '{"windows_uv": "", "answers": []}',
         json.dumps({"windows_uv": "AAAA", "answers": [[0] * 5]}),
+        json.dumps(GOLDEN | {"extras": []}),
+        json.dumps(GOLDEN | {"extras": {"windows_uv": 3, "said": {}}}),
+        json.dumps(GOLDEN | {"extras": {"windows_uv": "", "said": {"novelty": [1.0]}}}),
+        json.dumps(GOLDEN | {"extras": {"windows_uv": "", "said": {"weather": []}}}),
     ],
 )
 def test_golden_text_that_is_none_is_refused(text: str) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.measure.resample import NETWORK_SAMPLES, network_window, phases_of
+from monitor.measure.resample import NETWORK_SAMPLES, lies_within, network_window, phases_of
 
 
 def wave(t_s: np.ndarray) -> np.ndarray:
@@ -51,6 +51,22 @@ def test_rates_that_share_kernels() -> None:
     assert phases_of(2048.0) == NETWORK_SAMPLES
 
 
-def test_beyond_the_end_the_last_sample_goes_on() -> None:
-    sweep = np.full((1, 300), 4.0)
-    np.testing.assert_allclose(network_window(sweep, 5000.0, 100.0), 4.0, atol=1e-6)
+@pytest.mark.parametrize("fs_hz", [5000.0, 22000.0])
+def test_beyond_the_end_the_sweep_goes_on_mirrored(fs_hz: float) -> None:
+    x = wave(np.arange(int(0.1 * fs_hz)) / fs_hz)[None]
+    both = np.concatenate([x, x[:, ::-1]], axis=1)
+    start = 0.02 * fs_hz
+    np.testing.assert_array_equal(
+        network_window(x, fs_hz, start), network_window(both, fs_hz, start)
+    )
+    # Further than the sweep is long there is no mirror left, and no memory to read.
+    far = network_window(np.full((1, 100), 4.0), 5000.0, 0.0)
+    np.testing.assert_allclose(far, 4.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("fs_hz", [2000.0, 5000.0, 22000.0])
+def test_a_window_may_lack_its_last_15_ms(fs_hz: float) -> None:
+    # 99.8 ms from the first sample to the last, which lies at most 15 beyond the sweep's.
+    for n_ms, within in ((100.0, True), (85.5, True), (84.0, False), (40.0, False)):
+        assert lies_within(round(n_ms * fs_hz / 1e3), fs_hz, 0.0) is within
+        assert lies_within(round((30 + n_ms) * fs_hz / 1e3), fs_hz, 0.03 * fs_hz) is within

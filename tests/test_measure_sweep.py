@@ -10,6 +10,7 @@ import scipy.io as sio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.load_network import load_network
 from monitor.measure.network import ARTEFACT_TYPES, NetworkOutput
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.sweep import measure_sweeps
@@ -315,6 +316,22 @@ def test_of_a_sweep_unlike_all_that_it_knows_the_network_is_not_asked() -> None:
     assert found.status is Status.RESPONSE
     assert found.amplitude_uv == pytest.approx(400, rel=0.04)
     assert found.morphology is Morphology.BIPHASIC, "as counted"
+    assert (found.reasons, found.amplitude_uncertain) == (("out_of_distribution",), True)
+
+
+def test_silence_unlike_all_that_the_network_knows_is_doubted_too() -> None:
+    found = heard(NOTHING, Said(0.2, "electrode", novel=True))
+    assert (found.status, found.reasons) == (Status.NO_RESPONSE, ("out_of_distribution",))
+    assert found.amplitude_uncertain
+
+
+def test_a_tone_instead_of_a_response_is_not_one_beyond_doubt() -> None:
+    """45 ms of 400 Hz: no muscle does that, and the deployed network has seen nothing like it."""
+    t_ms = (np.arange(NOTHING.size) - 500) / 5.0
+    tone = np.where((t_ms >= 15) & (t_ms < 60), 700.0 * np.sin(2 * np.pi * 0.4 * t_ms), 0.0)
+    found = heard(NOTHING + tone, load_network())  # type: ignore[arg-type]
+    assert found.status is Status.REJECTED or found.amplitude_uncertain
+    assert "out_of_distribution" in found.reasons
 
 
 def test_the_shape_is_the_networks_where_it_states_one() -> None:

@@ -24,7 +24,9 @@ from monitor.measure.network import (  # noqa: E402
     EXPLANATIONS,
     EXTRAS,
     OUTPUTS,
+    Golden,
     Network,
+    golden_to_json,
 )
 
 # torch's exporter and its copy of pytree warn about themselves.
@@ -156,3 +158,18 @@ def test_the_command_prints_the_hash_to_deploy(
     assert f'DEPLOYED_SHA256 = "{hashlib.sha256(out.read_bytes()).hexdigest()}"' in (
         capsys.readouterr().out
     )
+
+
+def test_extras_are_renewed_and_nothing_else(exported: Path, tmp_path: Path) -> None:
+    before, path = onnx.load(exported), tmp_path / "renewed.onnx"
+    kept = Network.from_bytes(exported.read_bytes()).golden
+    assert kept.extras is not None
+    assert tuple(kept.extras.said) == EXTRAS
+    old = Golden(kept.windows_uv, kept.answers)
+    [entry] = [entry for entry in before.metadata_props if entry.key == "golden"]
+    entry.value = golden_to_json(old)
+    path.write_bytes(before.SerializeToString())
+    main(["--renew-extras", "--out", str(path), "--seed", "6"])
+    after = onnx.load(path)
+    assert after.graph == before.graph
+    assert path.read_bytes() == exported.read_bytes()

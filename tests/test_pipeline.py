@@ -84,6 +84,23 @@ def test_a_focal_loss_is_seen_confirmed_and_latched(demo: list[Event]) -> None:
         assert len({a.id for a in life}) == 1
 
 
+@pytest.mark.parametrize("post_ms", [80.0, 110.0])
+def test_a_loss_is_seen_in_epochs_that_end_before_the_networks_window(post_ms: float) -> None:
+    """The window ends 119 ms after this train's first pulse."""
+    stimulus = {"pattern": TRAIN.stimulus.pattern, "pulses_ms": [0, 4, 8, 12, 16]}
+    config = from_mapping({"stimulus": stimulus, "epoch": {"post_ms": post_ms}}, "test")
+    events = run(simulated(45.0), config)
+    alarms = [e for e in events if isinstance(e, AlarmCondition)]
+    confirmed = {a.channel: a.kind for a in alarms if a.state is AlarmState.ACTIVE and a.channel}
+    assert confirmed["L-AH"] is AlarmKind.RESPONSE_LOST
+    assert confirmed["L-TA"] in (AlarmKind.AMPLITUDE_DROP, AlarmKind.RESPONSE_LOST)
+    assert set(confirmed) == {"L-AH", "L-TA"}
+    rows = [row.measurement for e in events if isinstance(e, Trial) for row in e.channels]
+    assert not any(m.status is Status.REJECTED for m in rows)
+    asked = {m.response_probability is not None for m in rows}
+    assert asked == {post_ms == 110.0}
+
+
 def test_every_stimulus_has_a_row_on_every_channel(demo: list[Event]) -> None:
     trials = [e for e in demo if isinstance(e, Trial)]
     assert [t.trial for t in trials] == list(range(1, len(trials) + 1))

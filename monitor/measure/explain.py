@@ -63,7 +63,9 @@ def explain_sweeps(
     network: Network,
     options: MeasureOptions,
 ) -> ExplainedSweeps | None:
-    """Show (k, n) sweeps to the network once more and ask it why; None where its file can't say.
+    """Show (k, n) sweeps to the network once more and ask it why.
+
+    None where its file can't say, or where the sweeps end too early for it to have been asked.
 
     Args:
         sweeps_uv: (k, n) raw, in microvolts; NaN where a sample is missing.
@@ -80,6 +82,8 @@ def explain_sweeps(
     shown = tuple(index for index, fault in enumerate(faults) if not fault)
     cleaned = clean(sweeps[list(shown)], plan, options.mains_hz)
     windows_uv = network_view(cleaned, plan, stimulus_fraction, network)
+    if windows_uv is None:
+        return None
     # Of no sweep at all there is nothing to run.
     why = network.explain(windows_uv) if shown else _NOTHING
     if why is None:

@@ -58,6 +58,8 @@ MOST_BOUND = 32
 AMPLITUDE_TOLERANCE = 0.02
 LATENCY_TOLERANCE_MS = 0.25
 PROBABILITY_TOLERANCE = 0.02
+#: Of the extras: a share of the answer and so much more, in each one's own unit.
+EXTRA_SHARE, EXTRA_FLOOR = 0.1, 0.05
 
 #: What onnxruntime raises for bytes that are no model, or one that it can't run; they share no base
 #: but Exception.
@@ -114,11 +116,27 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class GoldenExtras:
+    """Windows (h, 500) in uV and what each extra output, by its name, said of them: (h,) or (h, m).
+
+    They are others than those of the answers: an artefact's type shows in a sweep with an artefact,
+    whose onset may be anywhere.
+    """
+
+    windows_uv: Float32Array
+    said: dict[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Golden:
-    """Windows (g, 500) in uV and the answers to them, (g, 5) in the order of :data:`OUTPUTS`."""
+    """Windows (g, 500) in uV and the answers to them, (g, 5) in the order of :data:`OUTPUTS`.
+
+    ``extras`` is None in a file from before they were checked, or one that gives none.
+    """
 
     windows_uv: Float32Array
     answers: FloatArray
+    extras: GoldenExtras | None = None
 
 
 class _Bound:
@@ -225,8 +243,9 @@ class Network:
                 f"network {sha256[:12]}: takes {', '.join(inputs)} and gives {', '.join(outputs)}, "
                 f"expected {INPUT} and {', '.join(OUTPUTS)}"
             )
-        metadata = session.get_modelmeta().custom_metadata_map
         try:
+            # Bytes that are no text raise UnicodeDecodeError, a ValueError.
+            metadata = session.get_modelmeta().custom_metadata_map
             return cls(
                 session,
                 name=metadata["name"],
@@ -319,6 +338,23 @@ class Network:
                 f"network {self.name} {self.version} {self.sha256[:12]}: golden sweep {row} gives "
                 f"{OUTPUTS[column]} {table[row, column]:.6g}, not {expected[row, column]:.6g}"
             )
+        if self.golden.extras is not None:
+            self._verify_extras(self.golden.extras)
+
+    def _verify_extras(self, extras: GoldenExtras) -> None:
+        got = self(extras.windows_uv)
+        for name, expected in extras.said.items():
+            answer = getattr(got, name)
+            if answer is None or answer.shape != expected.shape:
+                raise ModelFault(f"network {self.sha256[:12]}: golden {name} fits no output")
+            allowed = EXTRA_SHARE * np.abs(expected) + EXTRA_FLOOR
+            wrong = np.argwhere(~(np.abs(answer - expected) <= allowed))
+            if wrong.size:
+                at = tuple(wrong[0])
+                raise ModelFault(
+                    f"network {self.name} {self.version} {self.sha256[:12]}: golden sweep {at[0]} "
+                    f"of the extras gives {name} {answer[at]:.6g}, not {expected[at]:.6g}"
+                )
 
 
 def is_novel(novelty: float | None) -> bool:
@@ -328,8 +364,14 @@ def is_novel(novelty: float | None) -> bool:
 
 def golden_to_json(golden: Golden) -> str:
     """Write golden sweeps as text: base64 of little-endian float32, answers as numbers."""
-    packed = base64.b64encode(golden.windows_uv.astype("<f4").tobytes()).decode("ascii")
-    return json.dumps({"windows_uv": packed, "answers": golden.answers.tolist()})
+    text: dict[str, object] = {
+        "windows_uv": _packed(golden.windows_uv),
+        "answers": golden.answers.tolist(),
+    }
+    if golden.extras is not None:
+        said = {name: values.tolist() for name, values in golden.extras.said.items()}
+        text["extras"] = {"windows_uv": _packed(golden.extras.windows_uv), "said": said}
+    return json.dumps(text)
 
 
 def golden_from_json(text: str) -> Golden:
@@ -341,9 +383,31 @@ def golden_from_json(text: str) -> Golden:
     decoded = json.loads(text)
     if not isinstance(decoded, dict) or not {"windows_uv", "answers"} <= decoded.keys():
         raise ValueError("golden sweeps need windows_uv and answers")
-    raw = base64.b64decode(decoded["windows_uv"], validate=True)
-    windows_uv = np.frombuffer(raw, "<f4").astype(np.float32).reshape(-1, NETWORK_SAMPLES)
+    windows_uv = _unpacked(decoded["windows_uv"])
     answers = np.asarray(decoded["answers"], dtype=np.float64)
     if windows_uv.shape[0] == 0 or answers.shape != (windows_uv.shape[0], len(OUTPUTS)):
         raise ValueError(f"{windows_uv.shape[0]} golden sweeps with answers {answers.shape}")
-    return Golden(windows_uv, answers)
+    extras = decoded.get("extras")
+    return Golden(windows_uv, answers, None if extras is None else _extras(extras))
+
+
+def _extras(decoded: object) -> GoldenExtras:
+    if not isinstance(decoded, dict) or not isinstance(decoded.get("said"), dict):
+        raise ValueError("golden extras need windows_uv and said")
+    windows_uv = _unpacked(decoded.get("windows_uv"))
+    said = {name: np.asarray(given, np.float64) for name, given in decoded["said"].items()}
+    for name, values in said.items():
+        if name not in EXTRAS or values.shape[:1] != windows_uv.shape[:1]:
+            raise ValueError(f"{len(windows_uv)} golden extras with {name} {values.shape}")
+    return GoldenExtras(windows_uv, said)
+
+
+def _packed(windows_uv: Float32Array) -> str:
+    return base64.b64encode(windows_uv.astype("<f4").tobytes()).decode("ascii")
+
+
+def _unpacked(text: object) -> Float32Array:
+    if not isinstance(text, str):
+        raise ValueError("golden sweeps are text")
+    raw = base64.b64decode(text, validate=True)
+    return np.frombuffer(raw, "<f4").astype(np.float32).reshape(-1, NETWORK_SAMPLES)

@@ -13,16 +13,29 @@ NETWORK_FS_HZ = 5000.0
 NETWORK_SAMPLES = 500
 #: Zero crossings of the sinc on each side of the kernel.
 LOBES = 8
+#: So much of the window's end may lie beyond the sweep, where the sweep goes on mirrored. Of 3200
+#: windows of the simulator's validation split cut short by 15 ms the network sees a covering burst
+#: in 5.7 % (whole: 5.9) and gives 36.0 % of the responses less than 0.9 (whole: 36.1). Cut by 30 ms
+#: it is 52 %. With the last sample held it is 44 % at 15 ms, and at 30 ms a burst in 35 %.
+MOST_MIRRORED_MS = 15.0
 #: Sampling rates that are simple fractions of the network's share their kernels: the places of the
 #: output between the samples come back after so many samples at most (22 kHz: 5, 9.6 kHz: 25).
 MOST_PHASES = 25
+
+
+def lies_within(n_samples: int, fs_hz: float, start_sample: float) -> bool:
+    """Whether sweeps of so many samples hold the network's window, but ``MOST_MIRRORED_MS``."""
+    last = start_sample + (NETWORK_SAMPLES - 1) * fs_hz / NETWORK_FS_HZ
+    return (last - (n_samples - 1)) * 1e3 / fs_hz <= MOST_MIRRORED_MS
 
 
 def network_window(sweeps_uv: FloatArray, fs_hz: float, start_sample: float) -> Float32Array:
     """Resample a window of (k, n) sweeps for the network.
 
     Windowed-sinc interpolation (Hann, ``LOBES`` lobes), its cut-off at the lower of the two
-    Nyquist frequencies. Beyond the sweep's ends the last sample goes on.
+    Nyquist frequencies. Before the sweep's begin its first sample counts; after its end it goes on
+    mirrored, as noise does: a line held there is none that an amplifier gives
+    (:func:`lies_within` says how much of it the network bears).
 
     Args:
         sweeps_uv: (k, n) float64, cleaned.
@@ -65,7 +78,9 @@ def _interpolate(sweeps, step, phases, start):  # type: ignore[no-untyped-def]
         for lane in range(stride):
             for place in range(needed.shape[2]):
                 i = first + lane + place * stride
-                needed[row, lane, place] = sweeps[row, min(max(i, 0), n - 1)]
+                if i >= n:
+                    i = 2 * n - 1 - i
+                needed[row, lane, place] = sweeps[row, max(i, 0)]
     kernel = np.empty(2 * reach + 1)
     values = np.empty((NETWORK_SAMPLES + phases - 1) // phases)
     for phase in range(phases):

@@ -22,13 +22,15 @@ from monitor.measure.morphology import morphology_of
 from monitor.measure.network import ARTEFACT_TYPES, MORPHOLOGIES, Network, NetworkOutput, is_novel
 from monitor.measure.plan import SweepPlan
 from monitor.measure.reconcile import reconcile_onset
-from monitor.measure.resample import network_window
+from monitor.measure.resample import lies_within, network_window
 from monitor.measure.response import Found, Reading, Views, read_sweeps
 from monitor.measure.windows import OnsetWindow
 from monitor.types import Float32Array, FloatArray, Measurement, Morphology, Status
 
 MIN_FS_HZ = 2000.0
 LOW_SNR = 3.0
+#: Reason of a measurement of a sweep that the network was trained on nothing like.
+NOVEL = "out_of_distribution"
 #: How a response that starts within so much of the blanking's end stands to the artefact's tail:
 OVERLAP_MS = 15.0
 #: below the first share of the tail's size its amplitude is no measurement at all, below the second
@@ -65,7 +67,8 @@ def measure_sweeps(
         windows: k onset windows, from the first pulse.
         stimulus_fraction: how far after sample ``plan.stimulus_index`` the first pulse lies,
             in samples (0 to 1).
-        network: measures along; None leaves its fields empty.
+        network: measures along; None leaves its fields empty, and so do sweeps that end too early
+            to be shown to it.
         options: mains and threshold.
 
     Returns:
@@ -220,20 +223,26 @@ def _sights(
     tails = zip(
         cleaned.noise_uv.tolist(), cleaned.tail.tolist(), cleaned.tail_uv.tolist(), strict=True
     )
-    if network is None:
+    view = None if network is None else network_view(cleaned, plan, fraction, network)
+    if network is None or view is None:
         yield from (_Sight(noise_uv, int(tail), tail_uv, None) for noise_uv, tail, tail_uv in tails)
         return
-    answers = _answers(network(network_view(cleaned, plan, fraction, network)))
+    answers = _answers(network(view))
     for (noise_uv, tail, tail_uv), answer in zip(tails, answers, strict=True):
         yield _Sight(noise_uv, int(tail), tail_uv, answer)
 
 
 def network_view(
     cleaned: Cleaned, plan: SweepPlan, fraction: float, network: Network
-) -> Float32Array:
-    """What the network is shown of cleaned sweeps: (k, 500) float32 in uV."""
+) -> Float32Array | None:
+    """What the network is shown of cleaned sweeps: (k, 500) float32 in uV.
+
+    None where they end too early for it: they are measured without the network.
+    """
     at_ms = plan.last_pulse_ms + network.window_offset_ms
     start = plan.stimulus_index + fraction + at_ms * plan.fs_hz / 1e3
+    if not lies_within(plan.n_samples, plan.fs_hz, start):
+        return None
     return network_window(cleaned.sweeps_uv, plan.fs_hz, start)
 
 
@@ -296,8 +305,10 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
     ms = 1e3 / plan.fs_hz
     near = (reading.onset_sample - plan.search_start) * ms < OVERLAP_MS
     hopeless, doubtful = ((share * sight.tail_uv if near else 0.0) for share in OVERLAP[sight.tail])
-    # Of a sweep unlike all that it was trained on the network has no opinion.
-    opinion = answer if answer and not answer.novel else None
+    # Of a sweep unlike all that it was trained on the network has no opinion; nor does what was
+    # measured for sweeps of the known kinds hold for it, so what is read of it is in doubt.
+    novel = answer is not None and answer.novel
+    opinion = None if novel else answer
     response = found == Found.CANDIDATE and is_response(
         reading.lenient_ratio if opinion else reading.energy_ratio,
         opinion.response_probability if opinion else None,
@@ -339,9 +350,11 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
             else ()
         )
         overlapped = sight.tail == artefact.UNEXPLAINED and sight.tail_uv > reading.missable_uv
+        if overlapped:
+            reasons = (*reasons, "artefact_overlap")
         return Measurement(
             Status.NO_RESPONSE,
-            reasons=(*reasons, "artefact_overlap") if overlapped else reasons,
+            reasons=(*reasons, NOVEL) if novel else reasons,
             amplitude_uv=0.0,
             amplitude_raw_uv=reading.searched_uv,
             amplitude_lower_uv=0.0,
@@ -350,7 +363,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
             noise_source=plan.noise_source,
             response_probability=response_probability,
             artefact_probability=artefacts,
-            amplitude_uncertain=overlapped,
+            amplitude_uncertain=overlapped or novel,
         )
     overlapped = reading.amplitude_uv < doubtful
     tkeo_ms = (reading.onset_sample - plan.stimulus_index - fraction) * ms
@@ -379,6 +392,8 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         doubts.append(burst)
     if not amplitude.agreed:
         doubts.append("amplitude_disagreement")
+    if novel:
+        doubts.append(NOVEL)
     phases = int(reading.phases)
     silent_until = reading.silent_until
     return Measurement(
@@ -406,7 +421,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         amplitude_network_uv=answer.amplitude_uv if answer else None,
         duration_network_ms=answer.duration_ms if answer else None,
         onset_uncertain=onset_uncertain,
-        amplitude_uncertain=overlapped or bool(burst) or not amplitude.agreed,
+        amplitude_uncertain=overlapped or bool(burst) or not amplitude.agreed or novel,
         silent_period_ms=(
             None if isnan(silent_until) else (silent_until - reading.onset_sample) * ms
         ),
