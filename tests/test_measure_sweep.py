@@ -14,7 +14,7 @@ from monitor.load_network import load_network
 from monitor.measure.network import ARTEFACT_TYPES, NetworkOutput
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.sweep import measure_sweeps
-from monitor.measure.windows import OnsetWindow
+from monitor.measure.windows import OnsetWindow, any_window
 from monitor.types import Measurement, Morphology, Status
 
 HAND = OnsetWindow(13, 40)
@@ -124,6 +124,16 @@ def test_no_response_reads_zero_with_the_largest_that_could_be_missed() -> None:
     assert found.onset_ms is None
     loud = measure(sweep(amplitude_uv=2 * found.amplitude_upper_uv))
     assert loud.status is Status.RESPONSE
+
+
+@pytest.mark.parametrize("fs_hz", [5000.0, 22000.0])
+@pytest.mark.parametrize("post_ms", [60, 70])
+def test_noise_at_the_end_of_a_short_sweep_is_no_response(fs_hz: float, post_ms: int) -> None:
+    index = int(0.1 * fs_hz)
+    n = index + int(post_ms * fs_hz / 1e3)
+    noise_uv = np.random.default_rng(1).normal(0.0, 3.0, (200, n))
+    found = measure_sweeps(noise_uv, plan_sweeps(fs_hz, n, index, (0.0,)), [any_window()] * 200)[0]
+    assert sum(m.status is not Status.NO_RESPONSE for m in found) <= 3
 
 
 def test_activity_after_the_window_is_not_the_answer() -> None:

@@ -15,6 +15,10 @@ from monitor.types import FloatArray
 
 #: A response's energy may peak this long after its onset.
 PEAK_AFTER_ONSET_MS = 20.0
+#: Towards the sweep's end the band's filter, which has nothing to go on, makes noise swell: at
+#: 22 kHz to three times its SD in the last 2 ms, to 1.1 times 8 ms before the end. No energy is
+#: sought there (nor in more than a quarter of what can be searched).
+FILTER_END_MS = 8.0
 #: The shortest response: one whose onset is masked for less than this still shows its body.
 SHORTEST_RESPONSE_MS = 8.0
 #: The envelope is followed for so long from the onset, first for the shorter time.
@@ -130,7 +134,8 @@ def _read(views, frame, spans, tkeo_k, taps, table, places):  # type: ignore[no-
             # Noise from the sweep's end alone says little of what goes on before it: the middle
             # half of everything after the stimulus, of which a response is the smaller part.
             band_sd = max(band_sd, noise.robust_sd(band[frame.search_start :], scratch))
-        stop = min(n, window_stop + int(PEAK_AFTER_ONSET_MS * per_ms))
+        swell = min(int(FILTER_END_MS * per_ms), (n - start) // 4)
+        stop = min(n - swell, window_stop + int(PEAK_AFTER_ONSET_MS * per_ms))
         best, energy, limit, lenient, masked = detect.find_burst(
             band, start, stop - width, band_sd, frame
         )
