@@ -185,7 +185,7 @@ class Measurement(Struct, frozen=True, gc=False):
     ``amplitude_upper_uv`` (95 %); ``amplitude_raw_uv`` is the plain maximum minus minimum. Where
     there is no response ``amplitude_uv`` is 0 and the upper bound says how large a response could
     have been missed. ``snr`` is peak |response| over the noise SD. Of a response whose tops the
-    converter cut off (``saturated`` among ``reasons``) no upper bound is known.
+    converter cut off (``saturated`` or ``clipping`` in ``reasons``) no upper bound is known.
 
     ``artefact_probability`` is the network's, raised by the stimulus artefact's tail, which it does
     not get to see, and 1 where the converter was out of range.

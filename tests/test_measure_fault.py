@@ -77,6 +77,29 @@ def test_a_smooth_peak_in_steps_of_a_converter_was_not_cut(fs_hz: float, step_uv
     assert faults_of(np.round(sweeps / step_uv) * step_uv, plan).count("") >= 19
 
 
+@pytest.mark.parametrize("fs_hz", [2000.0, 5000.0, 22000.0])
+@pytest.mark.parametrize(("step_uv", "noise_uv"), [(0.1, 0.2), (1.0, 0.5), (2.5, 0.5), (5.0, 0.2)])
+@pytest.mark.parametrize("lobes", [1, 2])
+def test_only_a_corner_tells_a_cut_from_a_top_that_the_converter_rounded(
+    fs_hz: float, step_uv: float, noise_uv: float, lobes: int
+) -> None:
+    """A quiet muscle, slow responses, a coarse converter: equal samples wherever one looks."""
+    plan = plan_sweeps(fs_hz, int(0.25 * fs_hz), int(0.1 * fs_hz))
+    t_ms = np.arange(int(0.25 * fs_hz)) * 1e3 / fs_hz - 100
+    inside = (t_ms > 20) & (t_ms < 40)
+    rng = np.random.default_rng(71000)
+    peak_uv = np.geomspace(200, 4000, 20)[:, None]
+    whole = peak_uv * inside * np.sin(lobes * np.pi * (t_ms - 20) / 20)
+    whole += rng.normal(0, noise_uv, (20, t_ms.size))
+
+    def converted(sweeps: np.ndarray) -> np.ndarray:
+        return np.asarray(np.round(sweeps / step_uv) * step_uv)
+
+    assert faults_of(converted(whole), plan) == [""] * 20
+    cut = converted(np.clip(whole, -0.6 * peak_uv, 0.6 * peak_uv))
+    assert faults_of(cut, plan).count(CLIPPED) >= 18
+
+
 def test_a_rail_within_the_artefact_does_not_count() -> None:
     railed = sweep()
     railed[500:515] = 5000.0

@@ -376,3 +376,31 @@ def test_a_response_no_larger_than_the_tail_taken_off_is_the_networks_to_size() 
     assert told.status is Status.RESPONSE
     assert told.amplitude_uv == 150.0
     assert told.amplitude_uncertain
+
+
+CUT = np.clip(sweep(amplitude_uv=4000.0), -1200, 1200)
+
+
+@pytest.mark.parametrize("response", [0.2, 0.95])
+@pytest.mark.parametrize("burst", ["electrocautery", "electrode"])
+def test_a_burst_that_leaves_the_range_is_no_response(burst: str, response: float) -> None:
+    found = heard(CUT, Said(response, burst))
+    assert (found.status, found.reasons) == (Status.REJECTED, (burst, "saturated"))
+    assert found.amplitude_uv is None
+
+
+def test_a_clipped_sweep_unlike_all_that_the_network_knows_is_no_response() -> None:
+    found = heard(CUT, Said(0.95, novel=True))
+    assert found.status is Status.REJECTED
+    assert found.reasons == ("out_of_distribution", "saturated")
+
+
+def test_a_top_cut_off_before_a_filter_is_the_networks_to_see() -> None:
+    found = heard(SOMETHING, Said(0.99, "clipping", sure=0.8))
+    assert found.status is Status.RESPONSE
+    assert found.reasons[-1] == "clipping"
+    assert found.amplitude_uncertain
+    assert found.amplitude_lower_uv is not None
+    assert found.amplitude_upper_uv is None
+    assert "clipping" not in heard(SOMETHING, Said(0.99, "clipping", sure=0.5)).reasons
+    assert heard(NOTHING, Said(0.05, "clipping", sure=0.8)).status is Status.NO_RESPONSE

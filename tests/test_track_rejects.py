@@ -161,6 +161,13 @@ def test_whatever_covers_half_of_the_muscles_at_once_is_cautery(reasons: tuple[s
     assert AlarmKind.ELECTROCAUTERY not in alone
 
 
+def test_clipping_that_is_named_electrocautery_is_cautery_whatever_became_of_it() -> None:
+    why = ("electrocautery", "saturated")
+    kept = Measurement(Status.RESPONSE, why, amplitude_uv=5000.0, amplitude_uncertain=True)
+    for named in (kept, rejected(*why)):
+        assert Case().trial(named, named) == [(AlarmKind.ELECTROCAUTERY, "", AlarmState.ACTIVE)]
+
+
 def test_markers_out_of_order_are_no_rejects_in_a_row() -> None:
     """Of a marker that came late nothing is told, measured or not."""
     case = Case()

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from monitor.measure.fault import CUT_RUN, FINE_RUN, longest_run, looked_at
+from monitor.measure.fault import CUT_RUN, longest_run, looked_at
 from monitor.measure.plan import SweepPlan
 from monitor.types import FloatArray
 
@@ -40,7 +40,7 @@ def restore_tops(sweep_uv: FloatArray, plan: SweepPlan) -> tuple[FloatArray, flo
     restored = sweep_uv.copy()
     for extreme, outward in ((low, -1.0), (high, 1.0)):
         at = np.flatnonzero(looked == extreme)
-        if at.size < FINE_RUN or longest_run(looked, extreme) < CUT_RUN:
+        if longest_run(looked, extreme) < CUT_RUN:
             continue
         for cut in np.split(at, np.flatnonzero(np.diff(at) > 1) + 1):
             first, last = plan.search_start + int(cut[0]), plan.search_start + int(cut[-1])

@@ -47,8 +47,13 @@ class Rejects:
             return []
         self._were_bad = bool(doubtful)
         saturated = {i for i in doubtful if _is(measurements[i], "saturated")}
-        # A response whose tops were cut off is one all the same, and no cautery.
-        cut_off = {i for i in saturated if measurements[i].status is Status.RESPONSE}
+        # A response whose tops were cut off is one all the same, and no cautery if not named so.
+        cut_off = {
+            i
+            for i in saturated
+            if measurements[i].status is Status.RESPONSE
+            and not _is(measurements[i], "electrocautery")
+        }
         covered = [
             i
             for i in doubtful
