@@ -158,6 +158,7 @@ def trials(k: int, n: int) -> list[float]:
     measurer = EpochMeasurer(FS_HZ, CHANNELS[:k], case, load_network())
     measurer.warm_up()
     tracker = Tracker(CHANNELS[:k], case)
+    tracker.warm_up()
     material = [sweeps(k, seed) for seed in range(40)]
     out = []
     for number in range(1, n + 1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Literal
 
@@ -491,3 +493,31 @@ def test_a_loss_while_the_baseline_still_learns_is_not_learned(
     assert baseline_uv == pytest.approx(FULL_UV, rel=0.01)
     assert percent == pytest.approx(left, abs=1)
     assert alarm == "amplitude_drop:active"
+
+
+AFTER_WARM_UP = """
+import numpy as np
+from numba.core.registry import CPUDispatcher
+from monitor.config import CaseConfig
+from monitor.track import kernel, median
+from monitor.track.tracker import Tracker
+from monitor.types import Channel, Epoch, Measurement, Status, Stimulus
+
+kernels = [v for m in (kernel, median) for v in vars(m).values() if isinstance(v, CPUDispatcher)]
+channels = tuple(Channel(f"L-{m}", m, "left") for m in ("APB", "TA", "AH"))
+tracker = Tracker(channels, CaseConfig())
+tracker.warm_up()
+ready = [len(k.signatures) for k in kernels]
+assert any(ready), "no kernel at all"
+sweeps_uv = np.ones((3, 1250), np.float32)
+for trial in range(1, 20):
+    epoch = Epoch(trial, Stimulus(9.0 * trial, "S"), 9.0 * trial, 0, 500, 0.3, 5000.0, sweeps_uv)
+    given = Measurement(Status.RESPONSE, amplitude_uv=300.0 if trial < 13 else 20.0)
+    list(tracker.trial(epoch, (given,) * 3, sweeps_uv))
+late = [k.py_func.__name__ for k, n in zip(kernels, ready) if len(k.signatures) != n]
+assert not late, late
+"""
+
+
+def test_after_the_warm_up_no_trial_compiles_anything() -> None:
+    subprocess.run([sys.executable, "-c", AFTER_WARM_UP], check=True, timeout=300)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from msgspec.structs import replace
 
 from monitor.config import CaseConfig
@@ -27,7 +28,6 @@ from monitor.track.buried import set_buried_aside
 from monitor.track.case import CaseLife
 from monitor.track.context import Confounders
 from monitor.track.criteria import Comparison, DropCriterion
-from monitor.track.estimator import AmplitudeEstimator
 from monitor.track.kinds import ALARM_TABLE
 from monitor.track.learning import OF_A_BASELINE, CaseBaselines
 from monitor.track.loss import higher
@@ -52,6 +52,7 @@ from monitor.types import (
     Notice,
     Priority,
     Status,
+    Stimulus,
     Trial,
 )
 
@@ -71,6 +72,7 @@ class Tracker:
     def __init__(self, channels: tuple[Channel, ...], config: CaseConfig, model: str = "") -> None:
         """``model``: name and hash of the network that measured along, for the record."""
         self._channels = channels
+        self._config = config
         self._by_name = {channel.name: channel for channel in channels}
         self._track = config.track
         self._criterion = DropCriterion(config.track)
@@ -88,11 +90,21 @@ class Tracker:
         self._case = CaseLife()
 
     def warm_up(self) -> None:
-        """Compile and cache the estimator, so that the first real trial is as fast as any."""
-        estimator = AmplitudeEstimator(self._channels, [50.0] * len(self._channels))
-        response = Measurement(Status.RESPONSE, amplitude_uv=100.0)
-        estimator.observe(0.0, [response] * len(self._channels), [None] * len(self._channels))
-        estimator.judge()
+        """Compile and cache every kernel on a made-up case, so that no real trial has to wait.
+
+        Its baselines are learned and then lost: some kernels run at the fifth trial first.
+        """
+        case = Tracker(self._channels, self._config)
+        sweeps_uv = np.zeros((len(self._channels), 2), np.float32)
+        answer = Measurement(Status.RESPONSE, amplitude_uv=100.0)
+        silence = Measurement(Status.NO_RESPONSE, amplitude_uv=0.0)
+        learned = self._track.baseline_frozen
+        for trial in range(1, learned + 4):
+            stimulus = Stimulus(20.0 * trial, "warm-up")
+            epoch = Epoch(trial, stimulus, 20.0 * trial, 0, 0, 0.0, 5000.0, sweeps_uv)
+            measured = (answer if trial <= learned else silence,) * len(self._channels)
+            for _ in case.trial(epoch, measured, sweeps_uv):
+                pass
 
     # ------------------------------------------------------------------ stimuli and the signal
 
