@@ -198,6 +198,21 @@ def test_an_uncertain_amplitude_neither_confirms_nor_clears() -> None:
     assert told.evidence["n_of_k"] == "1 of 2"
 
 
+def test_an_uncertain_amplitude_brings_a_latched_loss_back_unconfirmed() -> None:
+    case = Case().baseline(30)
+    for one in (SILENT, SILENT, response(100), response(100)):
+        told = losses(case.trial({L_AH: one}))
+    assert [c.state for c in told] == [AlarmState.LATCHED]
+    assert losses(case.trial({L_AH: doubtful(30, 60)})) == []
+    [back] = losses(case.trial({L_AH: doubtful(8, 15)}))
+    # Nobody has acknowledged the high one that it was.
+    assert (back.state, back.priority) == (AlarmState.UNCONFIRMED, HIGH)
+    assert losses(case.trial({L_AH: doubtful(8, 15)})) == []
+    for state in (AlarmState.UNCONFIRMED, AlarmState.ACTIVE):
+        [told_now] = losses(case.trial({L_AH: response(8)}))
+        assert told_now.state is state
+
+
 def test_an_uncertain_amplitude_that_may_be_whole_raises_nothing() -> None:
     case = Case().baseline(30)
     assert losses(case.trial({L_AH: doubtful(30, 60)})) == []

@@ -124,7 +124,8 @@ class AlarmBook:
     ) -> AlarmCondition | None:
         """Take a channel's comparable trial; the condition that it raised or changed, or None.
 
-        Of a trial whose amplitude is uncertain only a condition that does not stand yet is made.
+        Of a trial whose amplitude is uncertain only a condition that does not stand yet, or is
+        latched, is made.
 
         Args:
             setting: the trial's stimulation setting.
@@ -139,7 +140,7 @@ class AlarmBook:
             if not comparison.beyond:
                 return None
             after = self._raised(setting, channel, comparison, judgement, at_s, noted=noted)
-        elif comparison.uncertain:
+        elif comparison.uncertain and not self._brings_back(loss, comparison):
             return None
         else:
             rule = ""
@@ -149,6 +150,11 @@ class AlarmBook:
             if after is loss:
                 return None
         return self._keep_loss(after)
+
+    def _brings_back(self, loss: Loss, comparison: Comparison) -> bool:
+        """Whether a latched loss returns with this trial, as one that is new would be raised."""
+        latched = loss.condition.state is AlarmState.LATCHED
+        return latched and comparison.beyond and self._track.confirm != "in_a_row"
 
     def _raised(
         self,
