@@ -11,17 +11,31 @@ What was put back is a guess: the measurement says so, and its lower bound is wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from monitor.measure.fault import CUT_RUN, longest_run, looked_at
+from monitor.measure.fault import CLIPPED, CUT_RUN, longest_run, looked_at
 from monitor.measure.plan import SweepPlan
 from monitor.types import FloatArray
 
 #: The slopes at a cut are those of a parabola over so much beside it.
 FLANK_MS = 1.0
 LEAST_FLANK = 4
+
+
+def with_tops(
+    sweeps_uv: FloatArray, faults: Sequence[str], plan: SweepPlan
+) -> tuple[FloatArray, dict[int, float]]:
+    """(k, n) sweeps, those that were clipped with their tops put back, and their ranges in uV."""
+    clipped = [index for index, fault in enumerate(faults) if fault == CLIPPED]
+    if not clipped:
+        return sweeps_uv, {}
+    whole, ranges_uv = sweeps_uv.copy(), {}
+    for index in clipped:
+        whole[index], ranges_uv[index] = restore_tops(sweeps_uv[index], plan)
+    return whole, ranges_uv
 
 
 def restore_tops(sweep_uv: FloatArray, plan: SweepPlan) -> tuple[FloatArray, float]:

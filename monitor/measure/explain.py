@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from monitor.measure.clean import clean
+from monitor.measure.declip import with_tops
 from monitor.measure.fault import CLIPPED, faults_of
 from monitor.measure.network import Explanation, Network, NetworkOutput
 from monitor.measure.plan import SweepPlan
 from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES
-from monitor.measure.sweep import MeasureOptions, network_view, with_tops
+from monitor.measure.sweep import MeasureOptions, network_view
 from monitor.types import Float32Array, FloatArray
 
 

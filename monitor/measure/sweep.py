@@ -15,7 +15,7 @@ from monitor.measure import artefact
 from monitor.measure.amplitude import combine
 from monitor.measure.clean import Cleaned, clean
 from monitor.measure.decide import artefact_probability, is_response
-from monitor.measure.declip import restore_tops
+from monitor.measure.declip import with_tops
 from monitor.measure.fault import CLIPPED, FAULTS, faults_of
 from monitor.measure.filters import band_and_smooth
 from monitor.measure.morphology import morphology_of
@@ -98,19 +98,6 @@ def measure_sweeps(
         # What is shown is what was recorded: less what was put back.
         shown[good] -= (seen - sweeps)[good].astype(np.float32)
     return tuple(results), shown
-
-
-def with_tops(
-    sweeps_uv: FloatArray, faults: Sequence[str], plan: SweepPlan
-) -> tuple[FloatArray, dict[int, float]]:
-    """(k, n) sweeps, those that were clipped with their tops put back, and their ranges in uV."""
-    clipped = [index for index, fault in enumerate(faults) if fault == CLIPPED]
-    if not clipped:
-        return sweeps_uv, {}
-    whole, ranges_uv = sweeps_uv.copy(), {}
-    for index in clipped:
-        whole[index], ranges_uv[index] = restore_tops(sweeps_uv[index], plan)
-    return whole, ranges_uv
 
 
 def _measured(
