@@ -3,7 +3,8 @@
 ::
 
     first comparable trial beyond the criterion   unconfirmed   low; medium if gone or <= 20 %
-    no comparable trial for 60 s, for 180 s       unconfirmed   a priority higher each time
+    no comparable trial for 60 s, for 180 s or    unconfirmed   a priority higher each time
+      1.5 and 3 usual intervals, where longer
     confirmed (see below)                         active        high
     operator acknowledges                         acknowledged  the condition stands
     acknowledged, then confirmed or worse         active        to be acknowledged again
@@ -25,7 +26,8 @@ it lies at least 20 points of percent below the lowest shown by then. The compar
 was *acknowledged*, not with the trial before, so that a slow fall can't creep by in small steps.
 
 Only comparable trials come here: a rejected, missed or out-of-order one neither confirms nor
-clears.
+clears. One whose amplitude is uncertain does neither, but where even its upper bound lies beyond
+the criterion it raises a condition, or brings a latched one back, unconfirmed.
 """
 
 from __future__ import annotations
