@@ -28,7 +28,11 @@ def test_a_slope_is_no_noise() -> None:
     assert resting_sd(values, np.empty(1000)) == pytest.approx(3, rel=0.08)
 
 
-@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0]), min_size=1, max_size=60))
+# No microvolt is a subnormal number: a thousandth of one is nothing.
+VALUES = st.floats(-1e6, 1e6, allow_subnormal=False) | st.sampled_from([0.0, 1.0])
+
+
+@given(st.lists(VALUES, min_size=1, max_size=60))
 def test_median_is_numpys(values: list[float]) -> None:
     spread = max(values) - min(values)
     assert abs(median(np.array(values)) - np.median(values)) <= 1e-9 * spread
