@@ -2,6 +2,7 @@
 # Both set up what they need; Python 3.11+ is all that must be there.
 
 PYTHON ?= python3
+RUNS ?= 5
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -13,12 +14,13 @@ export MKL_NUM_THREADS := 1
 export NUMBA_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format lint types tests page train bench lock clean
+.PHONY: help demo test check format lint types tests explore page train bench lock clean
 
 help:
 	@echo "make demo     a simulated surgical case over real LSL, with its page"
 	@echo "make test     set up, then format check, lint, types and all tests"
 	@echo "make check    the same, without setting up anew"
+	@echo "make explore  the properties with new examples (RUNS=5 times over)"
 	@echo "make format   format the code"
 	@echo "make page     build the page"
 	@echo "make train    train and export the network (installs PyTorch)"
@@ -45,6 +47,11 @@ types: $(READY)
 
 tests: $(READY)
 	@$(BIN)/python -m pytest
+
+# The properties again with examples that nobody has seen; a failure is kept in .hypothesis.
+explore: $(READY)
+	@for run in $$(seq $(RUNS)); do \
+		$(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=explore || exit 1; done
 
 page: $(READY)
 	@$(BIN)/python hatch_build.py

@@ -15,8 +15,11 @@ os.environ.setdefault("MEP_MONITOR_LSL_SESSION", f"test-{os.getpid()}")
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
-# A shared machine stalls now and then; a property that is slow once is not wrong.
-settings.register_profile("monitor", deadline=None, print_blob=True)
+# A shared machine stalls now and then; a property that is slow once is not wrong. A red run is to
+# be about the change that it ran on: its examples are the same every time. `make explore` seeks
+# others.
+settings.register_profile("monitor", deadline=None, print_blob=True, derandomize=True)
+settings.register_profile("explore", deadline=None, print_blob=True, derandomize=False)
 settings.load_profile("monitor")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -96,7 +96,9 @@ def test_one_absence_that_answers_again_goes_away() -> None:
     case = Case().baseline(volts=400.0)
     case.trial({L_AH: SILENT}, volts=450.0)
     assert losses(case.trial(volts=460.0)) == [], "a stronger one refutes nothing"
-    assert losses(case.trial(volts=450.0)) == []
+    [answered] = losses(case.trial(volts=450.0))
+    told = f"response in trial {case.n} under C3/C4 @ 450"
+    assert (answered.state, answered.evidence["present_elsewhere"]) == (U, told)
     [over] = losses(case.trial(volts=450.0))
     assert (over.state, over.evidence["reason"]) == (R, "not repeated")
     assert losses(case.tick(900.0)) == []

@@ -9,7 +9,6 @@ not know, and what is therefore kept out of the cases here or not compared:
 - the estimate, which begins at the baseline, and so by which rule a loss was confirmed;
 - how often the case was stimulated: the plain times hold for the first three intervals (so here
   they always do);
-- one response to another stimulus that says no loss; an alarm it was to end rises meanwhile;
 - what a baseline that nobody has set had learned before it was usable.
 """
 
@@ -181,6 +180,7 @@ def test_what_was_acknowledged_is_what_a_slow_fall_is_held_to(restarts: int) -> 
         [(45.0, 100.0), (0.0, 100.0, 450.0)],
         [(0.0, 100.0)] * 2 + [(100.0, 100.0)] * 2 + [(0.0, 100.0, 450.0)],
         [(0.0, 100.0), (55.0, 100.0)],
+        [(0.0, 0.0, 450.0), (0.0, 10.0, 450.0)],
     ],
 )
 @pytest.mark.parametrize(

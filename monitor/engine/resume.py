@@ -43,7 +43,7 @@ from monitor.journal.database import (
 from monitor.track.advisory import ADVISORY_KINDS, shape_of
 from monitor.track.baseline import floor_of
 from monitor.track.context import NOTED_FOR_S
-from monitor.track.evidence import INTERRUPTED
+from monitor.track.evidence import INTERRUPTED, PRESENT_ELSEWHERE
 from monitor.track.inherited import LOSS_KINDS
 from monitor.track.learning import OF_A_BASELINE
 from monitor.track.loss import RECOVER_TRIALS
@@ -272,7 +272,8 @@ class _Record:
             alarm = structs.replace(alarm, evidence=evidence)
         trial = self._latest_trial(alarm)
         recovered = alarm.evidence.get("recovering", _NONE_RECOVERED) != _NONE_RECOVERED
-        alone = alarm.state is AlarmState.UNCONFIRMED and not recovered
+        answered = recovered or PRESENT_ELSEWHERE in alarm.evidence
+        alone = alarm.state is AlarmState.UNCONFIRMED and not answered
         high_since = self.high_since.get(alarm.id)
         high_since_s = None
         if high_since is not None and began is not None:

@@ -222,10 +222,12 @@ class AlarmBook:
         after = loss.absent_elsewhere(under, trial, rule, at_s)
         return None if after is loss else self._keep_loss(after)
 
-    def present_elsewhere(self, loss: Loss, trial: int, at_s: float) -> AlarmCondition | None:
-        """A response to no stronger a stimulus than the one that raised the loss in vain."""
-        condition = self._keep_loss(loss.present_elsewhere(trial, at_s))
-        return None if condition is loss.condition else condition
+    def present_elsewhere(
+        self, loss: Loss, under: str, trial: int, at_s: float
+    ) -> AlarmCondition | None:
+        """A response ``under`` no stronger a stimulus than the one that raised it in vain."""
+        after = loss.present_elsewhere(under, trial, at_s)
+        return None if after is loss else self._keep_loss(after)
 
     def remarked(self, text: str) -> list[AlarmCondition]:
         """Somebody noted what may explain the losses that stand; latched ones are over."""

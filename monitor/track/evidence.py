@@ -13,6 +13,9 @@ Evidence = dict[str, str | int | float | bool | None]
 NOT_CONFIRMED = "not confirmed"
 """One trial says nothing of the scope: until then it is indeterminate."""
 
+PRESENT_ELSEWHERE = "present_elsewhere"
+"""A response under another setting, which answers a request for a repeat made by such a trial."""
+
 INTERRUPTED = "interrupted"
 """The engine was restarted and no trial has said anything of the condition since."""
 

@@ -44,6 +44,7 @@ from monitor.track.context import noted_after
 from monitor.track.criteria import Comparison
 from monitor.track.evidence import (
     INTERRUPTED,
+    PRESENT_ELSEWHERE,
     Evidence,
     tell_beyond,
     tell_counted,
@@ -60,7 +61,7 @@ SHOWN_TRIALS = 10
 RELEASE_S = 1.0
 """A repeat that was given in time may come in this much later, however the signal is cut."""
 
-_OF_RECOVERY = ("recovering", "recovered_s", "reason")
+_OF_RECOVERY = ("recovering", "recovered_s", "reason", PRESENT_ELSEWHERE)
 _OF_ITS_END = (*_OF_RECOVERY, "escalation")
 _OF_A_WAIT = ("rise",)
 """How often it rose since its latest trial; how long it waited then goes on explaining the priority
@@ -202,17 +203,26 @@ class Loss(Struct, frozen=True, gc=False):
         least = Priority.HIGH if now.confirmed else Priority.MEDIUM
         return now._standing({}, evidence, newly, least, at_s, None, now.condition.scope)
 
-    def present_elsewhere(self, trial: int, at_s: float) -> Loss:
+    def present_elsewhere(self, setting: str, trial: int, at_s: float) -> Loss:
         """A response to a stimulus no stronger than the one that alone raised it, in vain.
 
-        Two in a row show that it was that one trial. They say nothing of a loss that is confirmed.
+        The first answers the request for a repeat, two in a row show that it was that one trial.
+        They say nothing of a loss that is confirmed.
         """
         if self.confirmed or self.condition.state is AlarmState.LATCHED:
             return self
-        now = replace(self, recovered_in_a_row=self.recovered_in_a_row + 1, alone_since_s=None)
-        if now.recovered_in_a_row < RECOVER_TRIALS:
+        in_a_row = self.recovered_in_a_row + 1
+        evidence = self.condition.evidence.copy()
+        evidence[PRESENT_ELSEWHERE] = f"response in trial {trial} under {setting}"
+        now = replace(
+            self,
+            condition=replace(self.condition, evidence=evidence),
+            recovered_in_a_row=in_a_row,
+            alone_since_s=None,
+        )
+        if in_a_row < RECOVER_TRIALS:
             return now
-        return now._over(self.condition.evidence | {"latest_trial": trial}, at_s, "")
+        return now._over(evidence | {"latest_trial": trial}, at_s, "")
 
     def acknowledged(self, by: str, at_s: float) -> Loss:
         """Somebody has seen it. A condition that is over ends here; one that stands goes on."""
@@ -341,6 +351,7 @@ class Loss(Struct, frozen=True, gc=False):
             alone_since_s=None if comparison.recovered else at_s,
         )
         evidence = self.condition.evidence.copy()
+        evidence.pop(PRESENT_ELSEWHERE, None)
         literal = self.track.confirm == "in_a_row"
         if in_a_row >= RECOVER_TRIALS or (literal and not self.confirmed):
             tell_latest(evidence, comparison)

@@ -123,7 +123,7 @@ class StimulationWatch:
                     if loss.absent_under and self._known[loss.absent_under].is_as_strong_as(
                         setting
                     ):
-                        yield self._alarms.present_elsewhere(loss, trial, at_s)
+                        yield self._alarms.present_elsewhere(loss, key, trial, at_s)
             if not absent:
                 continue
             told = False
