@@ -20,8 +20,8 @@ TRACK = TrackSection(confirm="estimator", confirm_probability=0.9)
 LITERAL = TrackSection(confirm="in_a_row", confirm_in_a_row=3)
 
 
-def estimate(p_below: float) -> Estimate:
-    return Estimate(40.0, 20.0, 60.0, p_below, p_below, 0.0, 90.0)
+def estimate(p_below: float, absent_share: float = 0.005) -> Estimate:
+    return Estimate(40.0, 20.0, 60.0, p_below, p_below, 0.0, 90.0, absent_share)
 
 
 def after(*trials: str) -> Beyond:
@@ -72,6 +72,26 @@ def test_the_second_trial_takes_more_to_confirm_than_those_after_it(
 )
 def test_what_confirms_whatever_the_estimator_says(trials: str, by: str) -> None:
     assert confirmed_by(after(*trials), estimate(0.0), TRACK) == by
+
+
+@pytest.mark.parametrize(
+    ("absent_share", "trials", "by"),
+    [
+        (0.022, "00", "no response in 2 trials in a row"),
+        (0.023, "00", ""),
+        (0.079, "000", "no response in 3 trials in a row"),
+        (0.080, "000", ""),
+        (0.25, "00000", ""),
+        (0.25, "000000", "no response in 6 trials in a row"),
+        (0.029, "0x0.0", "no response in 3 of 6 trials"),
+        (0.031, "0x0.0", ""),
+        (0.07, "00x00", "no response in 4 of 6 trials"),
+    ],
+)
+def test_a_muscle_that_leaves_responses_out_takes_more_absences(
+    absent_share: float, trials: str, by: str
+) -> None:
+    assert confirmed_by(after(*trials), estimate(0.0, absent_share), TRACK) == by
 
 
 @pytest.mark.parametrize(("trials", "confirms"), [("xx", False), ("xxx", True), ("xx.x", False)])

@@ -55,6 +55,21 @@ def test_one_muscle_alone_is_focal() -> None:
     assert found.scope_evidence == "the others are intact: LA 100 %, RA 100 %, RH 100 %"
 
 
+def test_one_muscle_is_not_alone_where_all_vary_more_than_before() -> None:
+    restless = [steady()._replace(unrest=u) for u in (1.2, 1.9, 1.7)]
+    found = judge(restless[0], restless[1], sudden(20), restless[2])
+    assert found.scope is Scope.INDETERMINATE
+    assert found.scope_evidence == "all vary more than before: 1.6 times"
+    calm = [e._replace(unrest=1.4) for e in restless]
+    assert judge(calm[0], calm[1], sudden(20), calm[2]).scope is Scope.FOCAL
+
+
+def test_the_unrest_of_muscles_that_fell_too_is_their_step() -> None:
+    hands = [steady()._replace(unrest=1.0)] * 2
+    legs = [sudden(20)._replace(unrest=4.0)] * 2
+    assert judge(*hands, *legs, controls=HANDS).scope is Scope.FOCAL
+
+
 @pytest.mark.parametrize(
     "found",
     [

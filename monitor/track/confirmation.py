@@ -3,10 +3,14 @@
 Three trials beyond the criterion and the estimator's probability of an amplitude below it
 (:mod:`monitor.track.estimator`), or two and half the doubt that this leaves; or, whatever the
 estimator says, two comparable trials in a row or three of six without any response, or 20 in a row
-beyond. With ``confirm = "in_a_row"`` so many in a row beyond the criterion.
+beyond. A muscle that answers and does not in turns (a small one near the noise, say) needs as many
+absences as are no chance of its own. With ``confirm = "in_a_row"`` so many in a row beyond the
+criterion.
 """
 
 from __future__ import annotations
+
+import math
 
 from msgspec import Struct
 
@@ -21,6 +25,8 @@ LOST_TRIALS = 2
 LOST_OF = (3, 6)
 """Of so many trials a response gone so often is lost, whatever comes between: a muscle with a
 baseline answers in four of five."""
+ABSENT_BY_CHANCE = 5e-4
+"""A muscle that is there may show as many absences as it has this often, and no more often."""
 BACKSTOP_TRIALS = 20
 """So many comparable trials in a row beyond the criterion confirm whatever the estimator says."""
 
@@ -67,10 +73,11 @@ def confirmed_by(beyond: Beyond, estimate: Estimate | None, track: TrackSection)
     if track.confirm == "in_a_row" or estimate is None:
         enough = beyond.in_a_row >= track.confirm_in_a_row
         return f"{beyond.in_a_row} trials in a row" if enough else ""
-    if beyond.lost_in_a_row >= LOST_TRIALS:
-        return f"no response in {LOST_TRIALS} trials in a row"
-    if beyond.lost_lately.bit_count() >= LOST_OF[0]:
-        return f"no response in {LOST_OF[0]} of {LOST_OF[1]} trials"
+    in_a_row, lately = beyond.lost_in_a_row, beyond.lost_lately.bit_count()
+    if in_a_row >= LOST_TRIALS and estimate.absent_share**in_a_row <= ABSENT_BY_CHANCE:
+        return f"no response in {in_a_row} trials in a row"
+    if lately >= LOST_OF[0] and _by_chance(lately, estimate.absent_share) <= ABSENT_BY_CHANCE:
+        return f"no response in {lately} of {LOST_OF[1]} trials"
     if beyond.in_a_row >= BACKSTOP_TRIALS:
         return f"{BACKSTOP_TRIALS} trials in a row"
     few = beyond.trials <= ESTIMATOR_TRIALS
@@ -83,6 +90,13 @@ def confirmed_by(beyond: Beyond, estimate: Estimate | None, track: TrackSection)
 def needed_trials(track: TrackSection) -> int:
     """Trials beyond the criterion without which nothing confirms, as shown beside their number."""
     return track.confirm_in_a_row if track.confirm == "in_a_row" else ESTIMATOR_TRIALS
+
+
+def _by_chance(absences: int, share: float) -> float:
+    """How often so many or more of the latest trials show no response by chance alone."""
+    of = LOST_OF[1]
+    ways = (math.comb(of, n) * share**n * (1.0 - share) ** (of - n) for n in range(absences, of))
+    return math.fsum(ways) + share**of
 
 
 def _lately(before: int, *, lost: bool) -> int:

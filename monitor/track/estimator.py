@@ -29,6 +29,7 @@ lies below the criterion.
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -83,8 +84,9 @@ REMEMBERED_S = 2400.0
 FORGOTTEN_AT_ONCE = 64
 """Levels of so many trials are forgotten together, once the last of them is older than that."""
 
-UNSEEN_SHARE = 0.05
-"""Without a bound from the measurement, no response means less than this share of the baseline."""
+UNSEEN_SHARE, UNSEEN_UV = 0.05, 15.0
+"""Without a bound from the measurement, no response means less than this share of the baseline, or
+less than this: what noise of 2 to 4 uV (SD) hides."""
 
 HAND_CV, SHIN_CV, OTHER_CV = 0.48, 0.27, 0.35
 """Trial-to-trial variability without any injury (30 scoliosis cases): hand, tibialis anterior,
@@ -101,7 +103,9 @@ class Estimate(NamedTuple):
 
     ``lower_percent`` to ``upper_percent`` hold it with 95 %; ``p_below`` is the probability that it
     is below the criterion, ``p_sudden`` that it took a sudden step of the criterion's size,
-    ``p_intact`` that it took none; ``level_percent`` is the gradual part alone.
+    ``p_intact`` that it took none; ``level_percent`` is the gradual part alone. ``absent_share`` is
+    the share of trials in which the muscle shows no response although it is there, and ``unrest``
+    how far its latest trials lie off what was expected of them (mean square, 1 as expected).
     """
 
     percent: float
@@ -111,21 +115,28 @@ class Estimate(NamedTuple):
     p_sudden: float
     p_intact: float
     level_percent: float
+    absent_share: float = 0.0
+    unrest: float = 1.0
 
 
 def fade_depth(muscle: str) -> float:
     """How deep a muscle follows a change shared by all: hands half as deep as legs."""
-    name = muscle.upper()
-    if name in _HANDS:
+    words = _words(muscle)
+    if words & _HANDS:
         return HAND_DEPTH
-    return LEG_DEPTH if name in _LEGS else OTHER_DEPTH
+    return LEG_DEPTH if words & _LEGS else OTHER_DEPTH
 
 
 def usual_variance(muscle: str) -> float:
     """Variance of a muscle's log-amplitude from trial to trial, as published."""
-    name = muscle.upper()
-    cv = HAND_CV if name in _HANDS else SHIN_CV if name == "TA" else OTHER_CV
+    words = _words(muscle)
+    cv = HAND_CV if words & _HANDS else SHIN_CV if "TA" in words else OTHER_CV
     return math.log1p(cv * cv)
+
+
+def _words(muscle: str) -> set[str]:
+    """What a muscle's name is made of: a second electrode is often numbered (``TA2``)."""
+    return set(re.findall("[A-Z]+", muscle.upper()))
 
 
 def _losses() -> FloatArray:
@@ -207,7 +218,8 @@ class AmplitudeEstimator:
         self._weights = np.zeros((m, k))
         self._weights[:, 0] = 1.0
         self._residual = np.zeros((m, k))
-        self._noise = np.zeros((m, 5))
+        self._noise = np.zeros((m, kernel.NOISE_COLUMNS))
+        self._noise[:, kernel.DISAGREEMENT] = 1.0
         self._answer = np.full((m, kernel.COLUMNS), math.nan)
         self._criterion = np.log(np.array(alarm_percent) / 100.0)
         self._at_s: float | None = None
@@ -248,8 +260,8 @@ class AmplitudeEstimator:
             elif baseline_uv and (
                 status is _NO_RESPONSE or (status is _RESPONSE and amplitude_uv == 0.0)
             ):
-                below_uv = measurement.amplitude_upper_uv or UNSEEN_SHARE * baseline_uv
-                trial += (_CENSORED, below_uv, _NAN, _NAN)
+                unseen_uv = max(UNSEEN_SHARE * baseline_uv, UNSEEN_UV)
+                trial += (_CENSORED, measurement.amplitude_upper_uv or unseen_uv, _NAN, _NAN)
             else:
                 trial += _NOTHING
         kernel.observe(
@@ -320,8 +332,8 @@ class AmplitudeEstimator:
         for channel in range(self._n) if asked is None else asked:
             wanted[channel] = 2 * self._has_baseline[channel]
         kernel.judge(
-            self._level, self._cov, self._weights, OFFSETS, _WIDTHS, np.array(wanted),
-            self._criterion, _ROOM, self._answer,
+            self._level, self._cov, self._weights, self._noise, OFFSETS, _WIDTHS,
+            np.array(wanted), self._criterion, _ROOM, self._answer,
         )  # fmt: skip
         answer = self._answer.tolist()
         return [Estimate._make(answer[i]) if want else None for i, want in enumerate(wanted)]

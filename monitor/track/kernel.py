@@ -21,11 +21,25 @@ hypothesis at a probability of zero."""
 MEASURED_VARIANCE_MAX = 0.5
 
 # Columns of the answer, one row a muscle, in the order of monitor.track.estimator.Estimate.
-ESTIMATE, LOWER, UPPER, BELOW, SUDDEN, INTACT, LEVEL = range(7)
-COLUMNS = 7
+ESTIMATE, LOWER, UPPER, BELOW, SUDDEN, INTACT, LEVEL, ABSENT_SHARE, UNREST = range(9)
+COLUMNS = 9
 
-TAKEN = 4
-"""The column of ``noise`` that counts a muscle's trials."""
+# Columns of the noise, one row a muscle: what its trials so far say of how it varies.
+SQUARES, SQUARES_WEIGHT, PRODUCT, PRODUCT_WEIGHT, TAKEN = range(5)
+ABSENCES, ANSWERS, SILENT, ANSWERED_IN_A_ROW, DISAGREEMENT = range(5, 10)
+NOISE_COLUMNS = 10
+
+ABSENT_PRIOR = (0.1, 10.0)
+"""So many absences in so many trials: what a muscle that always answered is taken to leave out."""
+HABIT_AFTER, HABIT_MOST = 2.0, 2.0
+"""Absences count as the muscle's own once so many responses in a row followed, and no more than so
+many at a time: a loss that came back, or one that flickers, is no habit."""
+AT_ODDS, AT_ODDS_TRIALS = 2.0, 10.0
+"""The usual variance counts for less the more a muscle's own trials are at odds with it: where they
+give more than so many times as much, by half at this many times the usual variance too much in
+all. A muscle under partial block is no usual one."""
+UNREST_TRIALS = 8.0
+"""Memory of how far trials lie off what was expected of them."""
 
 NEGLIGIBLE = 1e-4
 """Hypotheses of less probability are left out of what is shown."""
@@ -84,7 +98,10 @@ def observe(  # type: ignore[no-untyped-def]
         cov: (2 m, 2 m) their covariance.
         weights: (m, k) probability of each sudden offset.
         residual: (m, k) last trial's deviation under each offset, for the correlation in series.
-        noise: (m, 5) sum of squares, its weight, lagged product, its weight, trials taken.
+        noise: (m, :data:`NOISE_COLUMNS`) sum of squares, its weight, lagged product, its weight,
+            trials taken; trials without a response that the muscle left out while it was there,
+            of so many trials, those not decided yet, responses in a row since the last of them,
+            and the latest trials' mean square about what was expected of them.
         offsets: (k,) sudden offsets in log units; item 0 is 0.
         moves: (k, k) probability of each move from one trial to the next, row by row.
         trial: (m, 4) as in :func:`read`.
@@ -116,6 +133,8 @@ def observe(  # type: ignore[no-untyped-def]
         taken = noise[m, TAKEN]
         if taken == 0.0 and seen[m] == MEASURED:
             level[m] = y[m]
+        if seen[m] == MEASURED:
+            _answered(noise[m], memory)
         if taken >= first_trials:
             for j in range(n_offsets):
                 total, carried = 0.0, 0.0
@@ -129,13 +148,18 @@ def observe(  # type: ignore[no-untyped-def]
             for j in range(n_offsets):
                 moved[j] = 1.0 if j == 0 else 0.0
                 before[j] = residual[m, 0]
-        n_noise = noise_weight + noise[m, 1]
-        variance = (noise_weight * usual_variance[m] + noise[m, 0]) / n_noise
-        rho = (rho_weight * rho_prior + noise[m, 2]) / (rho_weight + noise[m, 3])
+        usual = usual_variance[m]
+        excess = noise[m, SQUARES] / usual - AT_ODDS * noise[m, SQUARES_WEIGHT]
+        prior_weight = noise_weight / (1.0 + max(excess, 0.0) / AT_ODDS_TRIALS)
+        n_noise = prior_weight + noise[m, SQUARES_WEIGHT]
+        variance = (prior_weight * usual + noise[m, SQUARES]) / n_noise
+        rho = (rho_weight * rho_prior + noise[m, PRODUCT]) / (rho_weight + noise[m, PRODUCT_WEIGHT])
         rho = min(max(rho, 0.0), 0.6)
         p_level = cov[m, m]
         total = _TINY
         if seen[m] == CENSORED:
+            noise[m, SILENT] += 1.0
+            noise[m, ANSWERED_IN_A_ROW] = 0.0
             # The variance is itself uncertain: a normal as wide as the t that this makes of it.
             spread = variance * (1.0 + 2.0 / n_noise)
             for k in range(n_offsets):
@@ -171,7 +195,7 @@ def observe(  # type: ignore[no-untyped-def]
             total += inside[k] + outside[k]
         gain = gain_h * p_level / v_in
         shift, square, w_in_all, squares = 0.0, 0.0, 0.0, 0.0
-        product, product_weight = 0.0, 0.0
+        product, product_weight, disagreement = 0.0, 0.0, 0.0
         for k in range(n_offsets):
             w_in = inside[k] / total
             w_out = outside[k] / total
@@ -180,7 +204,9 @@ def observe(  # type: ignore[no-untyped-def]
             square += w_in * step * step
             w_in_all += w_in
             # Capped: a muscle's variance is learned from its usual trials, not from its worst.
-            squares += w_in * min(innovation[k] * innovation[k] / v_in, 9.0)
+            capped = min(innovation[k] * innovation[k] / v_in, 9.0)
+            squares += w_in * capped
+            disagreement += (w_in + w_out) * capped
             weights[m, k] = w_in + w_out
             inside_share = w_in / max(w_in + w_out, _TINY)
             now = inside_share * (y[m] - level[m] - offsets[k] - step)
@@ -197,11 +223,26 @@ def observe(  # type: ignore[no-untyped-def]
             for b in range(n_states):
                 cov[a, b] -= scaled * column[b]
         keep = 1.0 - 1.0 / memory
-        noise[m, 0] = keep * noise[m, 0] + squares * variance
-        noise[m, 1] = keep * noise[m, 1] + w_in_all
-        noise[m, 2] = keep * noise[m, 2] + product / variance
-        noise[m, 3] = keep * noise[m, 3] + product_weight / variance
+        noise[m, SQUARES] = keep * noise[m, SQUARES] + squares * variance
+        noise[m, SQUARES_WEIGHT] = keep * noise[m, SQUARES_WEIGHT] + w_in_all
+        noise[m, PRODUCT] = keep * noise[m, PRODUCT] + product / variance
+        noise[m, PRODUCT_WEIGHT] = keep * noise[m, PRODUCT_WEIGHT] + product_weight / variance
+        noise[m, DISAGREEMENT] += (disagreement - noise[m, DISAGREEMENT]) / UNREST_TRIALS
         noise[m, TAKEN] = taken + 1.0
+
+
+@njit(cache=True)
+def _answered(noise, memory):  # type: ignore[no-untyped-def]
+    """A muscle showed a response; in a row they make what it left out before a habit."""
+    keep = 1.0 - 1.0 / memory
+    noise[ABSENCES] *= keep
+    noise[ANSWERS] = keep * noise[ANSWERS] + 1.0
+    noise[ANSWERED_IN_A_ROW] += 1.0
+    if noise[ANSWERED_IN_A_ROW] >= HABIT_AFTER:
+        silent = min(noise[SILENT], HABIT_MOST)
+        noise[ABSENCES] += silent
+        noise[ANSWERS] += silent
+        noise[SILENT] = 0.0
 
 
 @njit(cache=True)
@@ -234,11 +275,14 @@ def _percent(log_share):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def judge(level, cov, weights, offsets, widths, wanted, criterion, room, answer):  # type: ignore[no-untyped-def]
+def judge(  # type: ignore[no-untyped-def]
+    level, cov, weights, noise, offsets, widths, wanted, criterion, room, answer
+):
     """Where each muscle stands against its baseline, into ``answer`` (m, :data:`COLUMNS`).
 
     Args:
-        level: (2 m,), cov: (2 m, 2 m), weights: (m, k), offsets: (k,): the state.
+        level: (2 m,), cov: (2 m, 2 m), weights: (m, k), noise: (m, :data:`NOISE_COLUMNS`),
+            offsets: (k,): the state.
         widths: (k,) variance of a true step about the offset that stands for it; the interval
             needs it, being wider than the gaps between the offsets.
         wanted: (m,) 0 without a baseline, 1 for all but the interval, which takes the most time
@@ -276,6 +320,9 @@ def judge(level, cov, weights, offsets, widths, wanted, criterion, room, answer)
         answer[m, SUDDEN] = round(gone, 6)
         answer[m, INTACT] = round(intact, 6)
         answer[m, LEVEL] = _percent(mean)
+        answers = noise[m, ANSWERS] + ABSENT_PRIOR[1]
+        answer[m, ABSENT_SHARE] = round((noise[m, ABSENCES] + ABSENT_PRIOR[0]) / answers, 6)
+        answer[m, UNREST] = round(noise[m, DISAGREEMENT], 6)
         answer[m, LOWER] = answer[m, UPPER] = math.nan
         if wanted[m] < 2:
             continue

@@ -40,6 +40,9 @@ GRADUAL_SUDDEN_MAX = 0.2
 OLD_SHARE = 0.8
 """So much of a gradual decline, in logs, is older than :data:`GRADUAL_S`. All of it is meant; the
 estimate of a level moves by a tenth of such a decline within ten minutes without any change."""
+UNREST_MAX = 1.5
+"""Where the other muscles' latest trials lie so much farther off than their noise explains (mean
+square), something has taken hold of them too, partial block say: one that fell is not alone."""
 STEPPED = 0.5
 """Probability of a step from which on a muscle keeps what the others do from being global."""
 
@@ -149,6 +152,9 @@ class Muscles:
         if estimate.p_sudden < SUDDEN:
             return Scope.INDETERMINATE, f"probability of a sudden step {estimate.p_sudden:.2f}"
         others = self._known(related.others)
+        unrest = self._unrest(others)
+        if unrest > UNREST_MAX:
+            return Scope.INDETERMINATE, f"all vary more than before: {unrest:.1f} times"
         if controls and all(self._is_intact(i, itself=True) for i in controls):
             between = [i for i in others if not self._is_intact(i) and not self._is_stepped(i)]
             if between:
@@ -235,6 +241,13 @@ class Muscles:
 
     def _is_calm(self, of: Sequence[int]) -> bool:
         return math.fsum(self._shift_calm[i] for i in of) / len(of) >= CALM_SHIFT
+
+    def _unrest(self, of: Sequence[int]) -> float:
+        """How far the latest trials of those without a step lie off what was expected of them."""
+        calm = [
+            e.unrest for i in of if (e := self._estimates[i]) is not None and e.p_sudden < STEPPED
+        ]
+        return math.fsum(calm) / len(calm) if calm else 1.0
 
     def _list(self, of: Sequence[int]) -> str:
         return ", ".join([words for i in of if (words := self._word(i))])
