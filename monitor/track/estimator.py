@@ -47,7 +47,7 @@ _LOSS = {3: 1.0, 4: 1.0, 5: 1.0, 6: 1.0, 7: 3.0, 8: 3.0, 9: 2.0}
 """Steps that are a loss, and how likely against each other: an injury often takes nearly all."""
 
 # Chances of one trial, and drifts: tuned on simulated cases of the design seeds (bench.alarms).
-LOSS_PER_TRIAL, USUAL_S = 4e-3, 150.0
+LOSS_PER_TRIAL, USUAL_S = 5e-3, 150.0
 """A loss is as likely in every minute, whether it is looked at once or four times: with trials
 closer than ``USUAL_S`` the chance of one trial is less ..."""
 LEAST_SHARE = 0.25
