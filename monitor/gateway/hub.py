@@ -3,14 +3,16 @@
 There is one log of events and every client has a place in it, so a client costs no memory of its
 own and can never hold another one up. A client that follows and then falls more than
 :data:`LAG_EVENTS` behind, or does not take a message for :data:`SEND_TIMEOUT_S`, is disconnected
-(1013, counted); it comes back with ``since`` and misses nothing. Waveforms are not queued at all: a
-client that is not there in time goes without (counted).
+(1013, counted); it comes back with ``since`` and misses nothing. A waveform is sent when no event
+waits: over a slow line it takes long, and the alarm of its trial must not stand behind it. Of those
+a client is owed only the last are kept; it goes without the others (counted).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +22,12 @@ import msgspec
 
 from monitor.gateway.engine_link import EngineLink, EngineUnreachable
 from monitor.gateway.metrics import Metrics
-from monitor.gateway.model import Logged, ReadModel, logged
+from monitor.gateway.model import WAVEFORMS, Logged, ReadModel, logged
 from monitor.gateway.receivers import Connection, Receivers
 from monitor.link import ReadEvents, ReportReceivers
 from monitor.wire import VERSION, Envelope, utc_text
 
 LAG_EVENTS = 1_000
-LAG_WAVEFORMS = 64
 SEND_TIMEOUT_S = 5.0
 HEARTBEAT_S = 1.0
 BATCH = 256
@@ -209,6 +210,7 @@ class Client:
         self._hub = hub
         self._send_timeout_s = send_timeout_s
         self._task: asyncio.Task[None] | None = None
+        self._owed: deque[int] = deque()
         self.wake = asyncio.Event()
         self.heartbeat_due = False
         self.seq = 0
@@ -253,11 +255,15 @@ class Client:
                 self.seq = entry.seq
                 self._await_confirmation()
                 if self._waveforms and entry.trial is not None:
-                    await self._waveform(entry.trial)
+                    self._owe(entry.trial)
                 if self.heartbeat_due:
                     await self._heartbeat(self.seq)
-            if not entries:
-                self.follows = True
+            if entries:
+                continue
+            self.follows = True
+            if self._owed:
+                await self._waveform(self._owed.popleft())
+            else:
                 await self._idle(self.seq)
 
     async def _idle(self, seq: int) -> None:
@@ -276,23 +282,29 @@ class Client:
         body = model.snapshot()
         assert body is not None, "a case is known by now"
         self.seq = model.last_seq
-        waveforms = model.waveforms() if self._waveforms else []
+        self._owed = deque(model.waveforms() if self._waveforms else ())
         await self._text(own_message(self.seq, "snapshot", body))
         self._await_confirmation()
-        for message in waveforms:
-            await self._bytes(message)
 
     def _await_confirmation(self) -> None:
         if self._receiver is not None:
             self._receiver.sent(self.seq, time.monotonic())
 
+    def _owe(self, trial: int) -> None:
+        """A waveform is due; who catches up is owed only what can still be had."""
+        if trial in self._owed or not (self.follows or self._hub.model.waveform(trial)):
+            return
+        self._owed.append(trial)
+        if len(self._owed) > WAVEFORMS:
+            self._owed.popleft()
+            self._hub.metrics.waveforms_dropped.inc()
+
     async def _waveform(self, trial: int) -> None:
         message = self._hub.model.waveform(trial)
-        behind = self._hub.model.last_seq - self.seq
-        if message is not None and behind <= LAG_WAVEFORMS:
-            await self._bytes(message)
-        elif self.follows:
+        if message is None:
             self._hub.metrics.waveforms_dropped.inc()
+        else:
+            await self._bytes(message)
 
     async def _text(self, message: str) -> None:
         await self._in_time(self._outlet.send_text(message))

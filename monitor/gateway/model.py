@@ -158,9 +158,9 @@ class ReadModel:
         """The binary message of one of the last trials."""
         return self._waveforms.get(trial)
 
-    def waveforms(self) -> list[bytes]:
-        """Those of the last trials, oldest first."""
-        return list(self._waveforms.values())
+    def waveforms(self) -> list[int]:
+        """The trials whose messages are kept, oldest first."""
+        return list(self._waveforms)
 
     # ------------------------------------------------------------------ what REST asks
 
