@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -33,6 +34,7 @@ from monitor.gateway.bodies import (
     WaveformBody,
 )
 from monitor.gateway.hub import Hub
+from monitor.gateway.rest import in_turns
 from monitor.journal.export import EXPORTED
 from monitor.link import RecordCounts, unpack_waveform
 from tests.running import RunningEngine, RunningGateway, RunningMonitor, new_journal, wait_until
@@ -140,6 +142,27 @@ def test_no_page_fetches_anything_from_elsewhere(lost: RunningMonitor) -> None:
 def test_trials_are_paged(api: httpx.Client) -> None:
     assert [t["trial"] for t in api.get("trials?since=2&limit=3").json()] == [3, 4, 5]
     assert api.get("trials?limit=0").status_code == 422
+
+
+def test_a_long_list_leaves_the_others_their_turns() -> None:
+    async def read() -> tuple[list[bytes], int]:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(others())
+        pieces = [piece async for piece in in_turns([b"%d" % n for n in range(5000)])]
+        beside.cancel()
+        return pieces, turns
+
+    pieces, turns = asyncio.run(read())
+    assert json.loads(b"".join(pieces)) == list(range(5000))
+    assert turns >= len(pieces) - 3
+    assert max(piece.count(b",") for piece in pieces) <= 50
 
 
 def test_a_waveform_is_as_measured_or_raw(api: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from monitor.gateway.engine_link import EngineUnreachable
-from monitor.gateway.hub import SERVICE_RESTART, TRY_AGAIN_LATER, Disconnect, Hub
+from monitor.gateway.hub import SERVICE_RESTART, TRY_AGAIN_LATER, TURN, Disconnect, Hub
 from monitor.gateway.model import ReadModel
 from monitor.link import Beat, ReadEvents, Reply
 from monitor.wire import Envelope
@@ -175,6 +175,28 @@ def test_a_client_that_takes_nothing_is_cut_off_in_time() -> None:
         assert cut.value.code == TRY_AGAIN_LATER
 
     scenario(play, send_timeout_s=0.01)
+
+
+def test_one_who_catches_up_leaves_the_others_their_turns() -> None:
+    """He reads as fast as he is sent to, so that sending never waits by itself."""
+
+    async def play(feed: Feed) -> None:
+        feed.case()
+        feed.events(1, 2000)
+        quick = feed.follow(since=2000)
+        await settle()
+        late = feed.follow(since=0)
+        await asyncio.sleep(0)
+        feed.events(2001, 2001, "alarm")
+        before = len(late.got)
+        while quick.seqs("alarm") != [2001]:
+            await asyncio.sleep(0)
+        assert 0 < before <= TURN
+        assert len(late.got) <= 3 * TURN
+        await settle()
+        assert late.seqs() == list(range(1, 2001))
+
+    scenario(play)
 
 
 def test_catching_up_is_not_lagging() -> None:
