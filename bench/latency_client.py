@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO
+from typing import IO, Any
 
 from bench.measured import header, machine, row
 from monitor import config
@@ -108,30 +108,49 @@ async def listen(url: str, seconds: float, ready_lsl: float) -> list[Arrival]:
         trial = 0
         while time.monotonic() < end:
             message = json.loads(await asyncio.wait_for(socket.recv(), 10))
-            now = pylsl.local_clock()
-            body, what = message["body"], message["type"]
-            if what not in ("trial", "alarm"):
-                continue
-            if what == "trial":
-                trial = body["trial"]
-            timing = body["timing"]
-            if timing["stimulus"] is None:
-                continue  # an alarm that no trial brought
-            ended = timing["stimulus"] + post_s
-            sent = datetime.fromisoformat(message["sent"]).timestamp() - utc_less_lsl
-            stamps = [timing[name] for name in ("epoch_complete", "measured", "raised")]
-            arrivals.append(
-                Arrival(
-                    what if what == "trial" else f"alarm {body['kind']} {body['state']}",
-                    trial,
-                    ended < ready_lsl,
-                    tuple(
-                        math.nan if at is None else (at - ended) * 1e3
-                        for at in (*stamps, sent, now)
-                    ),
-                )
-            )
+            now_lsl = pylsl.local_clock()
+            if message["type"] == "trial":
+                trial = message["body"]["trial"]
+            came = arrival(message, trial, ready_lsl, now_lsl, utc_less_lsl, post_s)
+            if came is not None:
+                arrivals.append(came)
     return arrivals
+
+
+def arrival(
+    message: dict[str, Any],
+    trial: int,
+    ready_lsl: float,
+    now_lsl: float,
+    utc_less_lsl: float,
+    post_s: float,
+) -> Arrival | None:
+    """A message of the live feed; None: no trial, and no alarm that a trial brought.
+
+    Args:
+        message: as decoded.
+        trial: the last trial that came.
+        ready_lsl: when the engine said that it is ready.
+        now_lsl: when the message had been decoded.
+        utc_less_lsl: seconds from the LSL clock to UTC.
+        post_s: how far an epoch reaches beyond its stimulus.
+    """
+    body, what = message["body"], message["type"]
+    if what not in ("trial", "alarm") or body["timing"]["stimulus"] is None:
+        return None
+    timing = body["timing"]
+    ended_lsl = timing["stimulus"] + post_s
+    sent_lsl = datetime.fromisoformat(message["sent"]).timestamp() - utc_less_lsl
+    stamps = [timing[name] for name in ("epoch_complete", "measured", "raised")]
+    return Arrival(
+        what if what == "trial" else f"alarm {body['kind']} {body['state']}",
+        trial,
+        ended_lsl < ready_lsl,
+        tuple(
+            math.nan if at is None else (at - ended_lsl) * 1e3
+            for at in (*stamps, sent_lsl, now_lsl)
+        ),
+    )
 
 
 @contextlib.contextmanager
