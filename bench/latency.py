@@ -7,22 +7,15 @@ Three measurements, each bounded:
 2. last sample pushed to LSL -> epoch in hand (source in a process of its own, chunks of 1 ms),
    with a bare pylsl inlet on the same stream as the floor;
 3. last sample of the epoch -> trial and alarm decoded by a WebSocket client, through the whole
-   product as ``mep-monitor run`` starts it.
+   product as ``mep-monitor run`` starts it (:mod:`bench.latency_client`, which runs alone too).
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import json
 import math
-import re
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import IO
+from collections.abc import Callable
 
 from monitor.environment import prepare
 
@@ -31,6 +24,7 @@ prepare()
 import numpy as np  # noqa: E402  (threads are pinned before numpy is imported)
 from msgspec.structs import replace  # noqa: E402
 
+from bench.latency_client import child, first_line, outlet, to_client  # noqa: E402
 from bench.measured import header, machine, row  # noqa: E402
 from monitor import config  # noqa: E402
 from monitor.acquire.acquisition import Acquisition  # noqa: E402
@@ -205,38 +199,6 @@ def tracked(n: int, down: int = 0) -> list[float]:
 # --------------------------------------------------------------------------- over LSL
 
 
-@contextlib.contextmanager
-def child(*command: str, **options: object) -> Iterator[subprocess.Popen[str]]:
-    """A process that ends with this block, whatever happens in it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command],
-        stdout=subprocess.PIPE,
-        text=True,
-        **options,  # type: ignore[call-overload]
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def outlet(name: str, fs_hz: float, scenario: str, interval_s: float) -> tuple[str, ...]:
-    return (
-        "monitor.sources.outlet", "--scenario", scenario, "--name", name, "--fs", f"{fs_hz:g}",
-        "--interval", f"{interval_s:g}", "--chunk-ms", "1",
-    )  # fmt: skip
-
-
-def first_line(stream: IO[str] | None) -> str:
-    assert stream is not None
-    return stream.readline().strip()
-
-
 def lsl_to_epoch(fs_hz: float, seconds: float) -> None:
     """Ours and a bare inlet on the same stream: last sample's stamp -> in hand."""
     from monitor.sources.lsl import LslSource
@@ -282,54 +244,6 @@ def lsl_to_epoch(fs_hz: float, seconds: float) -> None:
     print(f"   reader: {share * 100:.0f} % of a core")
 
 
-# --------------------------------------------------------------------------- through the product
-
-
-def to_client(seconds: float) -> None:
-    """The whole product: stimulus + post window -> decoded by a WebSocket client."""
-    from monitor.sources.lsl_library import configure
-
-    configure("loopback")
-    run = (
-        "monitor", "run", "--signal", "name='bench-run'", "--markers", "name='bench-run-markers'",
-        "--port", "0",
-    )  # fmt: skip
-    with child(*outlet("bench-run", FS_HZ, "demo", 0.4)) as source:
-        first_line(source.stdout)
-        with child(*run) as product:
-            url = ""
-            while not url:
-                line = first_line(product.stdout)
-                match = re.search(r"http://[\d.]+:\d+", line)
-                url = match.group(0) if match else ""
-                if not line and product.poll() is not None:
-                    raise SystemExit("mep-monitor run ended at once")
-            trials_ms, alarms_ms = asyncio.run(listen(url.replace("http", "ws"), seconds))
-    print(row("epoch end -> trial at a WebSocket client", trials_ms))
-    print(row("epoch end -> alarm at a WebSocket client", alarms_ms, (99, 50.0)))
-
-
-async def listen(url: str, seconds: float) -> tuple[list[float], list[float]]:
-    """Milliseconds from each epoch's last sample to its trial and alarm messages, decoded."""
-    import pylsl
-    import websockets
-
-    trials_ms: list[float] = []
-    alarms_ms: list[float] = []
-    post_s = config.CaseConfig().epoch.post_ms / 1e3
-    async with websockets.connect(f"{url}/api/v1/live", max_size=None) as socket:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            message = json.loads(await asyncio.wait_for(socket.recv(), 10))
-            now = pylsl.local_clock()
-            timing = message["body"].get("timing") or {}
-            stimulus = timing.get("stimulus")
-            if message["type"] in ("trial", "alarm") and stimulus is not None:
-                late_ms = (now - stimulus - post_s) * 1e3
-                (trials_ms if message["type"] == "trial" else alarms_ms).append(late_ms)
-    return trials_ms[5:], alarms_ms
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
     parser.add_argument("--n", type=int, default=1000, help="repetitions in the core")
@@ -345,7 +259,7 @@ def main() -> None:
         lsl_to_epoch(fs_hz, args.seconds / 2)
     print("\n3. whole product, source, engine, gateway and client in processes of their own")
     print(header())
-    to_client(args.seconds)
+    to_client(FS_HZ, args.seconds)
 
 
 if __name__ == "__main__":

@@ -140,8 +140,8 @@ QUEUES = (
     ),
     Queue(
         "a client's waveforms",
-        "64 events behind",
-        "the waveform is dropped",
+        "16 trials",
+        "the oldest is dropped; events go first",
         ("mep_waveforms_dropped_total",),
     ),
 )

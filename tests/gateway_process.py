@@ -28,7 +28,7 @@ class GatewayProcess:
 
     def __enter__(self) -> Self:
         try:
-            self._start()
+            self.start()
         except BaseException:
             self.close()
             raise
@@ -44,7 +44,7 @@ class GatewayProcess:
 
     def close(self) -> None:
         """End the process and give the port up."""
-        self._kill()
+        self.kill()
         self._listener.close()
 
     def hang(self) -> None:
@@ -59,10 +59,11 @@ class GatewayProcess:
 
     def restart(self) -> None:
         """Kill it, and start another that knows nothing."""
-        self._kill()
-        self._start()
+        self.kill()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start one, and wait until it follows the engine."""
         descriptor = self._listener.fileno()
         command = [sys.executable, "-m", "monitor.gateway", *self._arguments]
         self._child = subprocess.Popen(
@@ -82,7 +83,8 @@ class GatewayProcess:
         except (URLError, TimeoutError):
             return False
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """End it at once, if it runs."""
         if self._child is not None:
             self._child.kill()
             self._child.wait()

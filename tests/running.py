@@ -83,6 +83,11 @@ class FedSource:
         for item in items:
             self._items.put(item)
 
+    @property
+    def waiting(self) -> bool:
+        """Something given has not been taken yet."""
+        return not self._items.empty()
+
     def read(self, timeout_s: float) -> list[Item]:
         try:
             return [self._items.get(timeout=min(timeout_s, 0.01))]

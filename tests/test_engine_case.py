@@ -71,11 +71,11 @@ class Watching:
     beats: list[Beat] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
-    def publish(self, row: EventRow) -> None:
-        self.published.append(row)
-        self.order.append(row.type)
+    def publish(self, *rows: EventRow) -> None:
+        self.published += rows
+        self.order += [row.type for row in rows]
         with JournalReader(self.folder) as journal:
-            self.durable.append(journal.last_seq >= row.seq)
+            self.durable += [journal.last_seq >= row.seq for row in rows]
 
     def waveform(self, message: bytes) -> None:
         self.order.append("waveform")

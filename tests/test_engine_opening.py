@@ -12,13 +12,17 @@ import pytest
 
 from monitor.config import CaseConfig, from_mapping
 from monitor.engine import opening
+from monitor.engine.counts import Counts
 from monitor.engine.opening import network_of, run_plan, source_of
 from monitor.engine.plan import CasePlan, Recorded, Simulated
 from monitor.journal import database
 from monitor.journal.database import JournalReader
 from monitor.journal.export import EXPORTED
+from monitor.measure.epoch import EpochMeasurer
 from monitor.measure.network import ModelFault
 from monitor.sources import xdf_writer
+from monitor.sources.simulated import SimulatedSource
+from monitor.track.tracker import Tracker
 from monitor.types import MonitorError
 from tests.running import case_body, new_journal
 
@@ -60,7 +64,31 @@ def test_the_fingerprint_does_not_depend_on_the_size_of_chunks(tmp_path: Path) -
     assert one == other
 
 
-def test_a_replay_may_take_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+def test_kernels_are_warm_before_the_stream_is_opened(tmp_path: Path, monkeypatch) -> None:
+    """What an open stream sends while kernels are compiled would be shown late."""
+    order: list[str] = []
+
+    def noted(owner: type, method: str) -> None:
+        real = getattr(owner, method)
+
+        def call(self: object) -> object:
+            order.append(owner.__name__)
+            return real(self)
+
+        monkeypatch.setattr(owner, method, call)
+
+    noted(SimulatedSource, "__enter__")
+    noted(EpochMeasurer, "warm_up")
+    noted(Tracker, "warm_up")
+    run_plan(plan(tmp_path, duration_s=2.0), ready=lambda case: order.append("ready"))
+    before, _, after = " ".join(order).partition(" SimulatedSource ")
+    assert before.split() == ["EpochMeasurer", "Tracker"]
+    assert after.split() == ["EpochMeasurer", "Tracker", "ready"]
+
+
+def test_a_replay_may_take_the_place_of_an_earlier_one(tmp_path: Path, monkeypatch) -> None:
+    # A disk that is slow just now is an event too.
+    monkeypatch.setattr(Counts, "fault", lambda self: "")
     first, _ = run_plan(plan(tmp_path, duration_s=5.0))
     again, _ = run_plan(plan(tmp_path, duration_s=5.0))
     assert again["fingerprint"] == first["fingerprint"]

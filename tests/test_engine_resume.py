@@ -380,8 +380,8 @@ class Showing(Unwatched):
     def __init__(self) -> None:
         self.seqs: list[int] = []
 
-    def publish(self, row: EventRow) -> None:
-        self.seqs.append(row.seq)
+    def publish(self, *rows: EventRow) -> None:
+        self.seqs += [row.seq for row in rows]
 
 
 def crashed_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:

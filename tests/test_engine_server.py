@@ -133,6 +133,25 @@ def test_the_case_comes_first_then_what_was_missed_then_what_is_new(engine: Publ
         assert gateway.events(up_to=7) == [6, 7]
 
 
+def test_the_events_of_one_input_leave_in_one_piece(engine: Publisher, monkeypatch) -> None:
+    """A gateway that has a trial has its alarms too, and need not send them one after another."""
+    pieces: list[bytes] = []
+    real = server_module._GatewayLink.send
+    with Gateway(engine.path) as gateway:
+        wait_until(lambda: engine.server.receivers == 1, "the gateway to follow")
+
+        def send(link: object, frame: bytes) -> bool:
+            pieces.append(frame)
+            return real(link, frame)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(server_module._GatewayLink, "send", send)
+        engine.server.publish(row(1), row(2), row(3))
+        assert gateway.events(3) == [1, 2, 3]
+    assert len(pieces) == 1
+    with Gateway(engine.path, CASE_ID, since=1) as late:
+        assert late.events(3) == [2, 3]
+
+
 def test_a_gateway_that_returns_gets_what_it_missed_and_no_more(engine: Publisher) -> None:
     engine.publish(6)
     with Gateway(engine.path, CASE_ID, since=4) as gateway:

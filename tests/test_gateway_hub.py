@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from monitor.gateway.engine_link import EngineUnreachable
-from monitor.gateway.hub import SERVICE_RESTART, TRY_AGAIN_LATER, Disconnect, Hub
+from monitor.gateway.hub import SERVICE_RESTART, TRY_AGAIN_LATER, TURN, Disconnect, Hub
 from monitor.gateway.model import ReadModel
 from monitor.link import Beat, ReadEvents, Reply
 from monitor.wire import Envelope
@@ -177,6 +177,28 @@ def test_a_client_that_takes_nothing_is_cut_off_in_time() -> None:
     scenario(play, send_timeout_s=0.01)
 
 
+def test_one_who_catches_up_leaves_the_others_their_turns() -> None:
+    """He reads as fast as he is sent to, so that sending never waits by itself."""
+
+    async def play(feed: Feed) -> None:
+        feed.case()
+        feed.events(1, 2000)
+        quick = feed.follow(since=2000)
+        await settle()
+        late = feed.follow(since=0)
+        await asyncio.sleep(0)
+        feed.events(2001, 2001, "alarm")
+        before = len(late.got)
+        while quick.seqs("alarm") != [2001]:
+            await asyncio.sleep(0)
+        assert 0 < before <= TURN
+        assert len(late.got) <= 3 * TURN
+        await settle()
+        assert late.seqs() == list(range(1, 2001))
+
+    scenario(play)
+
+
 def test_catching_up_is_not_lagging() -> None:
     async def play(feed: Feed) -> None:
         feed.case()
@@ -189,6 +211,64 @@ def test_catching_up_is_not_lagging() -> None:
     scenario(play, lag_events=20)
 
 
+def test_a_waveform_comes_after_the_events_that_wait() -> None:
+    """Over a slow line it takes long: no alarm of the same trial, or a newer one, waits for it."""
+
+    async def play(feed: Feed) -> None:
+        feed.case()
+        socket = feed.follow(since=0, waveforms=True)
+        await settle()
+        socket.room.clear()
+        feed.hub.model.keep_waveform(1, b"first")
+        feed.events(1, 1, "trial")
+        feed.events(2, 2, "alarm")
+        await settle()
+        feed.hub.model.keep_waveform(3, b"third")
+        feed.events(3, 3, "trial")
+        await settle()
+        socket.room.set()
+        await settle()
+        kinds = [m if isinstance(m, bytes) else m["type"] for m in socket.got]
+        assert kinds == ["trial", "alarm", "trial", b"first", b"third"]
+
+    scenario(play)
+
+
+def test_an_alarm_overtakes_the_waveforms_of_a_snapshot() -> None:
+    async def play(feed: Feed) -> None:
+        feed.case()
+        for trial in (1, 2, 3):
+            feed.hub.model.keep_waveform(trial, b"%d" % trial)
+        socket = feed.follow(waveforms=True)
+        socket.room.clear()
+        await settle()
+        feed.events(1, 1, "alarm")
+        socket.room.set()
+        await settle()
+        kinds = [m if isinstance(m, bytes) else m["type"] for m in socket.got]
+        assert kinds == ["snapshot", "alarm", b"1", b"2", b"3"]
+
+    scenario(play)
+
+
+def test_who_is_owed_too_many_waveforms_goes_without_the_oldest() -> None:
+    async def play(feed: Feed) -> None:
+        feed.case()
+        socket = feed.follow(since=0, waveforms=True)
+        await settle()
+        socket.room.clear()
+        for trial in range(1, 21):
+            feed.hub.model.keep_waveform(trial, b"%d" % trial)
+            feed.events(trial, trial, "trial")
+            await settle()
+        socket.room.set()
+        await settle()
+        assert [m for m in socket.got if isinstance(m, bytes)] == [b"%d" % n for n in range(5, 21)]
+        assert b"mep_waveforms_dropped_total 4.0" in feed.hub.metrics.text()
+
+    scenario(play)
+
+
 def test_a_waveform_follows_its_trial() -> None:
     async def play(feed: Feed) -> None:
         feed.case()
@@ -199,7 +279,7 @@ def test_a_waveform_follows_its_trial() -> None:
         feed.events(2, 2)
         await settle()
         kinds = [m if isinstance(m, bytes) else m["type"] for m in with_waveforms.got]
-        assert kinds == ["trial", b"first", "annotation"]
+        assert kinds == ["trial", "annotation", b"first"]
         assert without.seqs("trial") == [1]
         assert b"first" not in without.got
 

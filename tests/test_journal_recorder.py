@@ -15,7 +15,7 @@ from monitor import wire
 from monitor.config import CaseConfig, SignalSection, from_mapping
 from monitor.engine.opening import run_plan
 from monitor.engine.plan import CasePlan, Recorded, Simulated
-from monitor.inputs import Annotate
+from monitor.inputs import Annotate, Resume
 from monitor.journal.recorder import XdfRecorder, free_name
 from monitor.journal.storing import write_all
 from monitor.pipeline import Pipeline
@@ -105,6 +105,31 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a-2.xdf").touch()
     assert free_name(path) == tmp_path / "a-3.xdf"
     assert free_name(tmp_path / "b.xdf") == tmp_path / "b.xdf"
+
+
+def test_a_replay_says_where_the_case_goes_on_after_a_restart(tmp_path: Path) -> None:
+    taken_up = Resume(3, 0, 0, (), ())
+    for name, first in (
+        ("a", None),
+        ("a-2", taken_up),
+        ("a-3", taken_up),
+        ("b", None),
+        ("b-2", None),
+    ):
+        with XdfRecorder(tmp_path / f"{name}.xdf", INFO) as recorder:
+            if first is not None:
+                recorder.submit(first)
+            recorder.submit(chunk(0))
+
+    def says(name: str) -> list[str]:
+        recording = XdfRecording(tmp_path / f"{name}.xdf", SignalSection())
+        recording.close()
+        return [note for note in recording.warnings if "goes on" in note]
+
+    assert [note.split("goes on in ")[1] for note in says("a")] == ["a-2.xdf, replayed by itself"]
+    assert "a-3.xdf" in says("a-2")[0]
+    assert says("a-3") == []
+    assert says("b") == [], "b-2 is another case"
 
 
 def test_a_full_queue_sheds_the_newest_counts_it_and_says_so(tmp_path: Path) -> None:

@@ -67,6 +67,22 @@ def test_a_slow_disk_costs_the_caller_its_patience_and_no_more(tmp_path: Path, d
         assert journal.wait_durable(ticket, 5.0)
 
 
+def test_a_disk_that_stands_still_is_not_waited_for_again(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with JournalWriter(new_journal(tmp_path)) as journal:
+        disk.free.clear()
+        assert not journal.wait_durable(journal.submit([event(1)]))
+        with monkeypatch.context() as patched:
+            # The writer's thread is at the disk: nobody else waits here.
+            waits: list[float] = []
+            patched.setattr(journal._changed, "wait_for", lambda true, s: waits.append(s) or true())
+            assert not journal.wait_durable(journal.submit([event(2)]))
+        assert waits == [0.0]
+        disk.free.set()
+        assert journal.wait_durable(journal.submit([event(3)]), 60.0)
+
+
 def test_not_durable_for_a_second_is_a_fault_that_ends_with_it(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 
 from monitor import config
@@ -44,3 +47,47 @@ def test_warm_up_needs_no_signal_and_changes_nothing() -> None:
     before = measurer.measure(trial)[0]
     measurer.warm_up()
     assert measurer.measure(trial)[0] == before
+
+
+NEW_KERNELS = """
+import sys
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from monitor import config
+from monitor.measure.epoch import EpochMeasurer
+from tests.test_measure_epoch import CHANNELS, epoch
+from tests.test_measure_sweep import sweep
+
+def compiled():
+    of_monitor = [m for name, m in sys.modules.items() if name.startswith("monitor.")]
+    kernels = [k for m in of_monitor for k in vars(m).values() if isinstance(k, Dispatcher)]
+    return {(k.py_func.__module__, k.py_func.__name__, *k.signatures) for k in kernels}
+
+measurer = EpochMeasurer(5000.0, CHANNELS, config.CaseConfig(), None)
+measurer.warm_up()
+warm = compiled()
+rng = np.random.default_rng(1)
+t = (np.arange(1250) - 500) / 5.0
+whole, hiss = sweep(onset_ms=25.0), rng.normal(0.0, 3.0, 1250)
+for x in (
+    whole,
+    hiss,
+    0.0 * hiss,
+    np.nan * hiss,
+    np.clip(3.0 * whole, -400.0, 400.0),
+    700.0 * hiss,
+    whole + 500.0 * np.sin(0.1 * np.pi * t),
+    np.where((t > 60.0) & (t < 110.0), 1.0, 30.0) * hiss + whole,
+    whole + np.where(t > 0.0, 9000.0 * np.exp(-np.maximum(t, 0.0) / 8.0), 0.0),
+    whole + 20.0 * t,
+):
+    measurer.measure(epoch(x, whole))
+print(sorted(name for _, name, *_ in compiled() - warm))
+"""
+
+
+def test_no_kernel_is_left_to_be_compiled_by_a_trial() -> None:
+    """Compiling takes a slow machine seconds: the first cautery would be the last thing shown."""
+    # In a process of its own: in this one, other tests have compiled what they needed.
+    done = subprocess.run([sys.executable, "-c", NEW_KERNELS], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stdout + done.stderr

@@ -10,7 +10,8 @@ from monitor.engine import explaining
 from monitor.engine.server import BACKLOG_BYTES, REQUESTS
 from monitor.engine.waveforms import WAITING
 from monitor.gateway.app import create_app
-from monitor.gateway.hub import LAG_EVENTS, LAG_WAVEFORMS
+from monitor.gateway.hub import LAG_EVENTS
+from monitor.gateway.model import WAVEFORMS
 from monitor.journal.epochs import QUEUE_EPOCHS
 from monitor.journal.recorder import QUEUE_BYTES
 from monitor.journal.writer import QUEUE_ROWS
@@ -56,5 +57,5 @@ def test_the_bounds_are_those_of_the_code() -> None:
         f"{explaining.WAITING}",
         f"{BACKLOG_BYTES // 2**20} MiB",
         f"{LAG_EVENTS} behind",
-        f"{LAG_WAVEFORMS} events behind",
+        f"{WAVEFORMS} trials",
     ]

@@ -93,14 +93,15 @@ class Attended:
     replies: list[Reply] = field(default_factory=list)
     acts: list[Callable[[dict[str, Any]], Operator | None]] = field(default_factory=list)
 
-    def publish(self, row: EventRow) -> None:
-        self.rows.append(row)
-        body = json.loads(row.body)
-        if row.type == "alarm" and body["class"] == "physiological" and self.acts:
-            act = self.acts[0](body)
-            if act is not None:
-                self.asks.append(act)
-                self.acts.pop(0)
+    def publish(self, *rows: EventRow) -> None:
+        self.rows += rows
+        for row in rows:
+            body = json.loads(row.body)
+            if row.type == "alarm" and body["class"] == "physiological" and self.acts:
+                act = self.acts[0](body)
+                if act is not None:
+                    self.asks.append(act)
+                    self.acts.pop(0)
 
     def waveform(self, message: bytes) -> None:
         pass

@@ -248,8 +248,8 @@ class Engine:
             self._inputs = []
             if rows and self._feed.awaited and not self._journal.wait_durable(ticket):
                 self._counts.shown_before_durable += 1
-        for row in rows:
-            self._feed.publish(row)
+        if rows:
+            self._feed.publish(*rows)
         return rows
 
     def _remember(self, kind: str, value: object) -> None:

@@ -42,7 +42,8 @@ class Feed(Protocol):
     @property
     def counts(self) -> FeedCounts: ...
 
-    def publish(self, row: EventRow) -> None: ...
+    def publish(self, *rows: EventRow) -> None:
+        """Show the events of one input, at least one, together."""
 
     def waveform(self, message: bytes) -> None: ...
 
@@ -58,7 +59,7 @@ class Unwatched:
     awaited = False
     counts = FeedCounts()
 
-    def publish(self, row: EventRow) -> None:
+    def publish(self, *rows: EventRow) -> None:
         """Nobody to show it to: the journal has it."""
 
     def waveform(self, message: bytes) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import platform
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,12 +28,16 @@ from monitor.journal.epochs import EPOCHS_NAME
 from monitor.journal.export import EXPORTED, export_case
 from monitor.journal.recorder import XdfRecorder, free_name
 from monitor.load_network import DEPLOYED_SHA256, load_network
+from monitor.measure.epoch import EpochMeasurer
 from monitor.measure.network import ModelFault, Network
 from monitor.pipeline import Pipeline
 from monitor.sources.base import Source, ignored_channels, open_recording
-from monitor.types import AlarmKind, MonitorError, Notice, StreamInfo
+from monitor.track.tracker import Tracker
+from monitor.types import AlarmKind, Channel, MonitorError, Notice, StreamInfo
 
 _HEAD_BYTES = 2**20
+_WARM_UP_FS_HZ = 5000.0
+_WARM_UP_CHANNELS = (Channel("left", "APB", "left"), Channel("right", "APB", "right"))
 _VERSIONED = ("numpy", "scipy", "numba", "onnxruntime", "pylsl")
 
 
@@ -90,6 +94,16 @@ def network_of(config: CaseConfig) -> tuple[Network | None, str]:
         return load_network(config.measure.network_sha256 or DEPLOYED_SHA256), ""
     except ModelFault as fault:
         return None, str(fault)
+
+
+def _warm_up(config: CaseConfig, network: Network | None) -> None:
+    """Compile every kernel on a made-up stream, before the real one is opened.
+
+    What an open stream sends meanwhile would wait, and be shown late once the case begins: seconds
+    late where kernels come from their cache, a minute where a slow machine has to compile them.
+    """
+    EpochMeasurer(_WARM_UP_FS_HZ, _WARM_UP_CHANNELS, config, network).warm_up()
+    Tracker(_WARM_UP_CHANNELS, config).warm_up()
 
 
 def case_body(
@@ -245,9 +259,13 @@ def run_plan(
         MonitorError: anything that a person can mend, before or during the case.
     """
     folder = Path(plan.folder)
-    with database.case_folder(folder), source_of(plan) as source:
+    with database.case_folder(folder), ExitStack() as opened:
+        wanted = source_of(plan)
         network, model_fault = network_of(plan.config)
+        _warm_up(plan.config, network)
+        source = opened.enter_context(wanted)
         pipeline = Pipeline(source.info, plan.config, network)
+        # Its own plans and windows, and the network on so many channels: kernels are there by now.
         pipeline.measurer.warm_up()
         pipeline.tracker.warm_up()
         case_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"

@@ -135,14 +135,16 @@ class LinkServer:
             backlog = max((link.queued_bytes for link in self._links), default=0)
             return FeedCounts(backlog, self._cut_off, self._refused)
 
-    def publish(self, row: EventRow) -> None:
-        """Send one event to every gateway that follows."""
-        envelope = wire.Envelope(row.seq, row.t, row.type, msgspec.Raw(row.body))
-        frame = pack(FrameKind.EVENT, msgspec.json.encode(envelope))
+    def publish(self, *rows: EventRow) -> None:
+        """Send the events of one input to every gateway that follows, in one piece.
+
+        So a gateway has a trial's alarms when it has the trial, and can send them on together.
+        """
+        frames = [(row.seq, _event_frame(row)) for row in rows]
         with self._lock:
-            self._published = row.seq
-            self._recent.append((row.seq, frame))
-            self._send(frame)
+            self._published = rows[-1].seq
+            self._recent.extend(frames)
+            self._send(b"".join(frame for _, frame in frames))
 
     def waveform(self, message: bytes) -> None:
         """Send a trial's waveform to every gateway that follows just now."""
@@ -243,8 +245,7 @@ class LinkServer:
         while True:
             rows = journal.events(sent, CATCH_UP_ROWS)
             for row in rows:
-                envelope = wire.Envelope(row.seq, row.t, row.type, msgspec.Raw(row.body))
-                link.send_waiting(pack(FrameKind.EVENT, msgspec.json.encode(envelope)))
+                link.send_waiting(_event_frame(row))
                 sent = row.seq
             with self._lock:
                 if self._closing:
@@ -262,9 +263,16 @@ class LinkServer:
                 time.sleep(_RETRY_S)
 
 
+def _envelope(row: EventRow) -> wire.Envelope:
+    return wire.Envelope(row.seq, row.t, row.type, msgspec.Raw(row.body))
+
+
+def _event_frame(row: EventRow) -> bytes:
+    return pack(FrameKind.EVENT, msgspec.json.encode(_envelope(row)))
+
+
 def _events(request_id: int, ask: ReadEvents, journal: JournalReader) -> Reply:
-    rows = journal.events(ask.since, min(ask.limit, CATCH_UP_ROWS))
-    envelopes = [wire.Envelope(r.seq, r.t, r.type, msgspec.Raw(r.body)) for r in rows]
+    envelopes = [_envelope(r) for r in journal.events(ask.since, min(ask.limit, CATCH_UP_ROWS))]
     return Reply(request_id, body=msgspec.Raw(msgspec.json.encode(envelopes)))
 
 

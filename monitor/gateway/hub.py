@@ -3,15 +3,17 @@
 There is one log of events and every client has a place in it, so a client costs no memory of its
 own and can never hold another one up. A client that follows and then falls more than
 :data:`LAG_EVENTS` behind, or does not take a message for :data:`SEND_TIMEOUT_S`, is disconnected
-(1013, counted); it comes back with ``since`` and misses nothing. Waveforms are not queued at all: a
-client that is not there in time goes without (counted).
+(1013, counted); it comes back with ``since`` and misses nothing. A waveform is sent when no event
+waits: over a slow line it takes long, and the alarm of its trial must not stand behind it. Of those
+a client is owed only the last are kept; it goes without the others (counted).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -20,16 +22,17 @@ import msgspec
 
 from monitor.gateway.engine_link import EngineLink, EngineUnreachable
 from monitor.gateway.metrics import Metrics
-from monitor.gateway.model import Logged, ReadModel, logged
+from monitor.gateway.model import WAVEFORMS, Logged, ReadModel, logged
 from monitor.gateway.receivers import Connection, Receivers
 from monitor.link import ReadEvents, ReportReceivers
 from monitor.wire import VERSION, Envelope, utc_text
 
 LAG_EVENTS = 1_000
-LAG_WAVEFORMS = 64
 SEND_TIMEOUT_S = 5.0
 HEARTBEAT_S = 1.0
 BATCH = 256
+TURN = 16
+"""Events that one client is sent at a stretch."""
 
 TRY_AGAIN_LATER = 1013
 SERVICE_RESTART = 1012
@@ -176,20 +179,19 @@ class Hub:
             "case_s": None if beat is None else beat.case_s,
             "link": "up" if self.link.up else "lost",
         }
-        return own_message(seq, "heartbeat", msgspec.json.encode(body))
+        return own_message(seq, "heartbeat", (msgspec.json.encode(body),))
 
 
 def now_text() -> str:
     return utc_text(datetime.now(UTC))
 
 
-def own_message(seq: int, kind: str, body: bytes) -> str:
-    """A message that the gateway itself makes: it takes no ``seq`` of its own."""
+def own_message(seq: int, kind: str, body: Iterable[bytes]) -> str:
+    """A message that the gateway itself makes, its body in pieces: it takes no ``seq``."""
     now = now_text().encode()
-    return (
-        b'{"v":%d,"seq":%d,"t":"%b","sent":"%b","type":"%b","body":%b}'
-        % (VERSION, seq, now, now, kind.encode(), body)
-    ).decode()
+    head = b'{"v":%d,"seq":%d,"t":"%b","sent":"%b","type":"%b","body":'
+    told = head % (VERSION, seq, now, now, kind.encode())
+    return b"".join((told, *body, b"}")).decode()
 
 
 class Client:
@@ -209,6 +211,7 @@ class Client:
         self._hub = hub
         self._send_timeout_s = send_timeout_s
         self._task: asyncio.Task[None] | None = None
+        self._owed: deque[int] = deque()
         self.wake = asyncio.Event()
         self.heartbeat_due = False
         self.seq = 0
@@ -248,16 +251,25 @@ class Client:
             self.seq = since
         while True:
             entries = await self._hub.after(self.seq)
-            for entry in entries:
+            for sent, entry in enumerate(entries):
+                if sent and sent % TURN == 0:
+                    # Sending to one who reads fast never waits, and nobody else would have a turn.
+                    await asyncio.sleep(0)
                 await self._text(entry.message(now_text()))
                 self.seq = entry.seq
                 self._await_confirmation()
                 if self._waveforms and entry.trial is not None:
-                    await self._waveform(entry.trial)
+                    self._owe(entry.trial)
                 if self.heartbeat_due:
                     await self._heartbeat(self.seq)
-            if not entries:
-                self.follows = True
+            if entries:
+                if len(entries) >= TURN:
+                    await asyncio.sleep(0)
+                continue
+            self.follows = True
+            if self._owed:
+                await self._waveform(self._owed.popleft())
+            else:
                 await self._idle(self.seq)
 
     async def _idle(self, seq: int) -> None:
@@ -276,23 +288,29 @@ class Client:
         body = model.snapshot()
         assert body is not None, "a case is known by now"
         self.seq = model.last_seq
-        waveforms = model.waveforms() if self._waveforms else []
+        self._owed = deque(model.waveforms() if self._waveforms else ())
         await self._text(own_message(self.seq, "snapshot", body))
         self._await_confirmation()
-        for message in waveforms:
-            await self._bytes(message)
 
     def _await_confirmation(self) -> None:
         if self._receiver is not None:
             self._receiver.sent(self.seq, time.monotonic())
 
+    def _owe(self, trial: int) -> None:
+        """A waveform is due; who catches up is owed only what can still be had."""
+        if trial in self._owed or not (self.follows or self._hub.model.waveform(trial)):
+            return
+        self._owed.append(trial)
+        if len(self._owed) > WAVEFORMS:
+            self._owed.popleft()
+            self._hub.metrics.waveforms_dropped.inc()
+
     async def _waveform(self, trial: int) -> None:
         message = self._hub.model.waveform(trial)
-        behind = self._hub.model.last_seq - self.seq
-        if message is not None and behind <= LAG_WAVEFORMS:
-            await self._bytes(message)
-        elif self.follows:
+        if message is None:
             self._hub.metrics.waveforms_dropped.inc()
+        else:
+            await self._bytes(message)
 
     async def _text(self, message: str) -> None:
         await self._in_time(self._outlet.send_text(message))

@@ -158,17 +158,17 @@ class ReadModel:
         """The binary message of one of the last trials."""
         return self._waveforms.get(trial)
 
-    def waveforms(self) -> list[bytes]:
-        """Those of the last trials, oldest first."""
-        return list(self._waveforms.values())
+    def waveforms(self) -> list[int]:
+        """The trials whose messages are kept, oldest first."""
+        return list(self._waveforms)
 
     # ------------------------------------------------------------------ what REST asks
 
-    def trials(self, since: int, limit: int) -> bytes:
-        """Bodies of trials with a number above ``since``, as a JSON list."""
+    def trials(self, since: int, limit: int) -> list[bytes]:
+        """Bodies of trials with a number above ``since``, in order."""
         numbers = sorted(self._trials)
         begin = bisect_right(numbers, since)
-        return json_list(self._trials[number] for number in numbers[begin : begin + limit])
+        return [self._trials[number] for number in numbers[begin : begin + limit]]
 
     def alarms(self) -> bytes:
         return json_list(self._alarms.values())
@@ -188,21 +188,25 @@ class ReadModel:
             return None
         return msgspec.json.encode({**self.case, "last_seq": self.last_seq})
 
-    def snapshot(self) -> bytes | None:
-        """The body of a snapshot; None before the engine said which case it runs."""
+    def snapshot(self) -> list[bytes] | None:
+        """The body of a snapshot, in pieces; None before the engine said which case it runs.
+
+        It is megabytes: whoever copies it once too often keeps every client waiting.
+        """
         case = self.case_body()
         if self.case is None or case is None:
             return None
-        latest = list(self._trials.values())[-SNAPSHOT_TRIALS:]
-        return (
-            b'{"case":%b,"channels":%b,"status":%b,"alarms":%b,"baselines":%b,'
-            b'"annotations":%b,"trials":%b}'
-        ) % (
+        head = b'{"case":%b,"channels":%b,"status":%b,"alarms":%b,"baselines":%b,' % (
             case,
             msgspec.json.encode(self.case["channels"]),
             self._status,
             self.alarms(),
             self.baselines(),
-            self.annotations(),
-            json_list(latest),
         )
+        pieces = [head, b'"annotations":', self.annotations(), b',"trials":[']
+        for body in list(self._trials.values())[-SNAPSHOT_TRIALS:]:
+            pieces += (body, b",")
+        if pieces[-1] == b",":
+            pieces.pop()
+        pieces.append(b"]}")
+        return pieces

@@ -6,13 +6,14 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
 from monitor.gateway.bodies import (
@@ -49,6 +50,7 @@ from monitor.link import (
 from monitor.wire import Envelope, encode
 
 EXPORT_TIMEOUT_S = 120.0
+_AT_ONCE = 50
 #: What can go wrong where the engine is asked for something of a trial.
 _ASKED = (404, 409, 422, 503)
 
@@ -81,7 +83,8 @@ def rest_router(hub: Hub, folder: Path | None) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     ) -> Response:
         """Trials with a number above ``since``."""
-        return _Json(model.trials(since, limit))
+        found = model.trials(since, limit)
+        return StreamingResponse(in_turns(found), media_type=_Json.media_type)
 
     @router.get("/trials/{number}/waveform", responses=_answers(WaveformBody, *_ASKED))
     async def waveform(number: int, raw: bool = False) -> Response:
@@ -187,6 +190,16 @@ def rest_router(hub: Hub, folder: Path | None) -> APIRouter:
         return Response(hub.metrics.text(), media_type="text/plain; version=0.0.4")
 
     return router
+
+
+async def in_turns(bodies: Sequence[bytes]) -> AsyncIterator[bytes]:
+    """A long JSON list, piece by piece: between two of them an alarm can go out."""
+    yield b"["
+    for begin in range(0, len(bodies), _AT_ONCE):
+        await asyncio.sleep(0)
+        piece = b",".join(bodies[begin : begin + _AT_ONCE])
+        yield piece if begin == 0 else b"," + piece
+    yield b"]"
 
 
 def _known(body: bytes | None) -> bytes:

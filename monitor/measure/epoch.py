@@ -13,6 +13,7 @@ from monitor.measure.windows import OnsetWindow, onset_window
 from monitor.types import Channel, Epoch, Float32Array, Measurement, Stimulus
 
 _MAINS_HZ = {"auto": None, "off": 0.0, "50": 50.0, "60": 60.0}
+_WARM_UP_CUT_UV = 300.0
 
 
 class EpochMeasurer:
@@ -60,9 +61,10 @@ class EpochMeasurer:
         )
 
     def warm_up(self) -> None:
-        """Compile and cache every kernel and run the network once, on a made-up trial.
+        """Compile and cache every kernel and run the network, on two made-up trials.
 
-        Ready means that the first real trial is as fast as the thousandth.
+        Ready means that the first real trial is as fast as the thousandth. The second one is
+        clipped: what puts cut tops back runs on nothing else.
         """
         config = self._config
         index = int(config.epoch.pre_ms * self._fs_hz / 1e3)
@@ -74,8 +76,10 @@ class EpochMeasurer:
             (t_ms > onset_ms) & (t_ms < onset_ms + 12), 500 * np.sin((t_ms - onset_ms) / 2), 0.0
         )
         stimulus = Stimulus(0.0, "warm-up", pulses_ms=config.stimulus.pulses_ms)
-        samples = np.repeat((hiss + answer).astype(np.float32)[None], len(self._channels), axis=0)
-        self.measure(Epoch(0, stimulus, 0.0, 0, index, 0.0, self._fs_hz, samples))
+        for limit_uv in (np.inf, _WARM_UP_CUT_UV):
+            sweep = np.clip(hiss + answer, -limit_uv, limit_uv).astype(np.float32)
+            samples = np.repeat(sweep[None], len(self._channels), axis=0)
+            self.measure(Epoch(0, stimulus, 0.0, 0, index, 0.0, self._fs_hz, samples))
 
     def _plan(self, n_samples: int, stimulus_index: int, pulses_ms: tuple[float, ...]) -> SweepPlan:
         measure = self._config.measure

@@ -8,6 +8,7 @@ only each stream's first, which a live source has before its first sample, comes
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.config import SignalSection
+from monitor.inputs import Resume
 from monitor.sources.input_order import (
     ACTS_ID,
     MARKERS_ID,
@@ -92,6 +94,10 @@ class XdfRecording:
         if not own and (signal.markers_predicate or not trigger_channel):
             marks = _chosen_markers(file.streams, signal.markers_predicate, path)
         self.order = _order(file, path) if own else None
+        if own and (rest := _rest_of(path)):
+            self.warnings.append(
+                f"{path}: its engine was restarted; the case goes on in {rest}, replayed by itself"
+            )
         self.n_samples = file.n_samples(emg.id)
         self.markers: list[Marker] = []
         self.markers_name = marks.name if marks is not None else ""
@@ -138,6 +144,26 @@ def _own_streams(file: XdfFile) -> tuple[StreamHeader, StreamHeader] | None:
     if not {SIGNAL_ID, MARKERS_ID, ACTS_ID} <= streams.keys():
         return None
     return streams[SIGNAL_ID], streams[MARKERS_ID]
+
+
+def _rest_of(path: Path) -> str:
+    """The recording in which a restarted engine went on with the case of ``path``; empty: none.
+
+    It lies beside it under the next number, and its first act takes up what the case stood at.
+    """
+    stem, _, number = path.stem.rpartition("-")
+    names = [f"{path.stem}-2", *([f"{stem}-{int(number) + 1}"] if number.isdecimal() else [])]
+    for following in (path.with_stem(name) for name in names):
+        if not following.is_file():
+            continue
+        try:
+            with closing(XdfFile(following)) as file:
+                acts = _order(file, following).acts if _own_streams(file) else ()
+        except MonitorError:
+            continue
+        if acts[:1] and isinstance(acts[0], Resume):
+            return following.name
+    return ""
 
 
 def _order(file: XdfFile, path: Path) -> InputOrder:
