@@ -89,28 +89,47 @@ def test_a_decaying_tail_is_passed_over_and_a_hidden_onset_is_said() -> None:
     envelope = np.full(1000, 1.0)
     envelope[500:560] = np.linspace(20, 1, 60)  # the artefact's tail
     envelope[700:740] = 9.0  # the response
-    best, _, _, _, masked = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    best, _, _, _, masked, _, _ = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
     assert (680 <= best < 740, masked) == (True, False)
     envelope[500:560] = np.concatenate([np.linspace(12, 20, 40), np.linspace(20, 1, 20)])
-    _, _, _, _, masked = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    _, _, _, _, masked, _, _ = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
     assert masked
+
+
+def test_what_falls_from_the_start_is_passed_over_but_told_of() -> None:
+    """A response right behind the blanking looks the same as a tail: no silence follows from it."""
+    envelope = np.full(1000, 1.0)
+    envelope[500:530] = 30.0
+    best, energy, limit, _, masked, passed, alone = find_burst(
+        band_of(envelope), 500, 950, 1.0, FRAME
+    )
+    assert 500 <= best <= 502
+    assert (masked, alone) == (False, True)
+    assert passed > 5 * limit > 5 * energy
+    envelope[700:740] = 20.0
+    best, energy, limit, _, _, passed, alone = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    assert (680 <= best < 740, alone) == (True, False)
+    assert min(passed, energy) > 5 * limit
+    envelope[500:530] = 1.0
+    *_, passed, alone = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    assert (passed, alone) == (0.0, False)
 
 
 def test_a_response_soon_after_the_artefact_is_not_hidden() -> None:
     """The 6 ms from the artefact's end already hold part of it; its first millisecond does not."""
     envelope = np.full(1000, 1.0)
     envelope[512:570] = 20.0
-    best, _, _, _, masked = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    best, _, _, _, masked, _, _ = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
     assert (best > 500, masked) == (True, False)
 
 
 def test_a_burst_of_the_noise_that_came_once_is_passed_over_in_the_lenient_threshold() -> None:
     envelope = np.full(1000, 1.0)
     envelope[100:140] = 10.0
-    _, _, strict, lenient, _ = find_burst(band_of(envelope), 520, 950, 1.0, FRAME)
+    _, _, strict, lenient, *_ = find_burst(band_of(envelope), 520, 950, 1.0, FRAME)
     assert strict > 3 * lenient
     envelope[300:340] = 9.0
-    _, _, strict, lenient, _ = find_burst(band_of(envelope), 520, 950, 1.0, FRAME)
+    _, _, strict, lenient, *_ = find_burst(band_of(envelope), 520, 950, 1.0, FRAME)
     assert strict == lenient
 
 

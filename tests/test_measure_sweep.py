@@ -113,6 +113,19 @@ def test_an_answer_inside_the_train_is_masked_never_absent() -> None:
     assert begins_inside.status is Status.REJECTED
 
 
+def test_a_response_right_behind_the_train_is_never_absent() -> None:
+    """It falls from the end of the blanking on, as an artefact's tail does."""
+    train = tuple(4.0 * p for p in range(6))  # the last pulse at 20 ms
+    x = sweep(onset_ms=24.8, duration_ms=8, pulses_ms=train)
+    found = measure(x, pulses_ms=train)
+    assert (found.status, found.reasons) == (Status.REJECTED, ("masked_by_artefact",))
+    plan = plan_sweeps(5000.0, x.size, 500, train)
+    sure = Said(0.99)
+    told = measure_sweeps(x[None], plan, [any_window(20.0)], 0.0, sure)[0][0]  # type: ignore[arg-type]
+    assert told.status is Status.RESPONSE
+    assert told.amplitude_raw_uv == pytest.approx(400, rel=0.1)
+
+
 def test_no_response_reads_zero_with_the_largest_that_could_be_missed() -> None:
     found = measure(sweep(amplitude_uv=0.0))
     assert found.status is Status.NO_RESPONSE
@@ -294,6 +307,21 @@ def test_energy_that_the_network_calls_a_burst_is_no_response(burst: str) -> Non
     found = heard(SOMETHING, Said(0.2, burst))
     assert (found.status, found.reasons) == (Status.REJECTED, (burst,))
     assert heard(SOMETHING, Said(0.2, burst, sure=0.4)).status is Status.RESPONSE
+
+
+def test_what_lasts_longer_than_any_response_is_the_networks_to_tell() -> None:
+    t_ms = (np.arange(NOTHING.size) - 500) / 5.0
+    lasting = NOTHING + np.where(t_ms >= 20, 300.0 * np.sin(2 * np.pi * 0.15 * t_ms), 0.0)
+    found = heard(lasting, Said(0.55))
+    assert (found.status, found.reasons) == (Status.REJECTED, ("lasting_activity",))
+    found = heard(lasting, Said(0.95))
+    assert (found.status, found.amplitude_uv) == (Status.RESPONSE, 150.0)
+    assert found.amplitude_uncertain
+
+
+def test_tops_that_look_cut_off_without_a_response_are_a_burst() -> None:
+    found = heard(SOMETHING, Said(0.4, "clipping"))
+    assert (found.status, found.reasons) == (Status.REJECTED, ("clipping",))
 
 
 @pytest.mark.parametrize(

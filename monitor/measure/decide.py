@@ -52,6 +52,7 @@ def is_response(
     onset_from_last_ms: float = 0.0,
     *,
     noise_known: bool = True,
+    tail_like: bool = False,
 ) -> bool:
     """Whether a candidate counts as a response.
 
@@ -61,8 +62,12 @@ def is_response(
         response_probability: the network's; None without a network.
         onset_from_last_ms: the network's onset, from the last pulse.
         noise_known: from before the stimulus.
+        tail_like: it starts at the end of the blanking and falls, as an artefact's tail does:
+            however large, the network alone can tell it from one.
     """
-    if response_probability is None or energy_ratio >= SURE_RATIO:
+    if tail_like and response_probability is None:
+        return False
+    if response_probability is None or (energy_ratio >= SURE_RATIO and not tail_like):
         return energy_ratio > 1.0
     if energy_ratio < (FLOOR if noise_known else UNKNOWN_FLOOR):
         return False
