@@ -248,6 +248,25 @@ def test_polarity_does_not_matter() -> None:
     assert other.onset_ms == pytest.approx(one.onset_ms)
 
 
+def test_a_recorded_muscle_at_work_rarely_answers_between_the_pulses(shared_data: Path) -> None:
+    """10 uV of activity in both wrist extensors; a window every 200 ms, clear of any pulse."""
+    folder = shared_data / "tms-brainvision"
+    raw = np.fromfile(folder / "tms-hand.eeg", "<i2").reshape(-1, 4) * [0.5, 0.5, 0.1, 0.1]
+    marks = (folder / "tms-hand.vmrk").read_text(encoding="utf-8").splitlines()
+    pulses = np.array([int(m.split(",")[2]) for m in marks if m.startswith("Mk") and "S255" in m])
+    starts = [
+        at
+        for at in range(100, len(raw) - 1500, 1000)
+        if not ((at < pulses + 2500) & (at + 1500 > pulses - 50)).any()
+    ]
+    sweeps = np.concatenate([[raw[at : at + 1500, c] for at in starts] for c in (0, 2)])
+    plan = plan_sweeps(5000.0, 1500, 500, (0.0,))
+    windows = [any_window()] * len(sweeps)
+    found = measure_sweeps(sweeps, plan, windows, 0.0, load_network())[0]
+    assert len(found) > 300
+    assert np.mean([m.status is Status.RESPONSE for m in found]) < 0.05
+
+
 def test_mepfeatx_amplitudes_and_presence(shared_data: Path) -> None:
     """Against the source package's own features: FDI and tibialis anterior, 3 kHz."""
     window = OnsetWindow(6, 70)

@@ -53,6 +53,12 @@ CANDIDATE_RATIO = 0.5
 APART = 5
 ONCE = 4.0
 
+#: A muscle at work shows before the stimulus: its strongest burst stands so far out of the noise's
+#: robust SD, and the noise is so slow (an amplifier's own is broad). Recorded at 3 uV SD: 2.9 SD
+#: and 260 Hz in the median, at rest 1.5 SD and 480 Hz.
+WORK_SD = 2.0
+WORK_HZ = 320.0
+
 
 @njit(cache=True)
 def threshold_sd(noise_ms, window_ms):  # type: ignore[no-untyped-def]
@@ -166,6 +172,30 @@ def strongest_bursts(energy, apart):  # type: ignore[no-untyped-def]
             second = max(second, energy[i])
     largest = energy[peak]
     return largest, second if 0.0 < ONCE * second < largest else largest
+
+
+@njit(cache=True)
+def is_at_work(noise_uv, noise_sd_uv, fs_hz):  # type: ignore[no-untyped-def]
+    """Whether noise is a muscle's own activity, single potentials rather than a steady hiss.
+
+    Args:
+        noise_uv: (n,) of the detection band.
+        noise_sd_uv: its robust SD.
+        fs_hz: sampling rate.
+    """
+    width = energy_width(fs_hz)
+    if noise_uv.size <= width + 2:
+        return False
+    repeated = strongest_bursts(running_rms(noise_uv[:-1], width), APART * width)[1]
+    if repeated < WORK_SD * noise_sd_uv:
+        return False
+    # A sine's second difference is 4 sin^2(pi f / fs) times the sine.
+    squares, bends = 0.0, 0.0
+    for i in range(1, noise_uv.size - 1):
+        bend = noise_uv[i - 1] - 2.0 * noise_uv[i] + noise_uv[i + 1]
+        squares += noise_uv[i] * noise_uv[i]
+        bends += bend * bend
+    return np.sqrt(bends) < 4.0 * np.sin(np.pi * WORK_HZ / fs_hz) ** 2 * np.sqrt(squares)
 
 
 @njit(cache=True)

@@ -352,6 +352,7 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         opinion.onset_from_last_ms if opinion else 0.0,
         noise_known=plan.noise_source == "pre",
         tail_like=tail_like,
+        at_work=plan.noise_source == "pre" and bool(reading.at_work),
     )
     # What lies within the noise's own peak to peak has no size, unless the network states one.
     sized = opinion is not None and opinion.amplitude_log_sd is not None
