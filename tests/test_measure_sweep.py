@@ -120,10 +120,13 @@ def test_a_response_right_behind_the_train_is_never_absent() -> None:
     found = measure(x, pulses_ms=train)
     assert (found.status, found.reasons) == (Status.REJECTED, ("masked_by_artefact",))
     plan = plan_sweeps(5000.0, x.size, 500, train)
-    sure = Said(0.99)
-    told = measure_sweeps(x[None], plan, [any_window(20.0)], 0.0, sure)[0][0]  # type: ignore[arg-type]
-    assert told.status is Status.RESPONSE
-    assert told.amplitude_raw_uv == pytest.approx(400, rel=0.1)
+    windows = [any_window(20.0)]
+    for onset_ms, status in ((5.0, Status.RESPONSE), (24.0, Status.REJECTED)):
+        sure = Said(0.99, onset_ms=onset_ms)
+        told = measure_sweeps(x[None], plan, windows, 0.0, sure)[0][0]  # type: ignore[arg-type]
+        assert told.status is status
+        if status is Status.RESPONSE:
+            assert told.amplitude_raw_uv == pytest.approx(400, rel=0.1)
 
 
 def test_no_response_reads_zero_with_the_largest_that_could_be_missed() -> None:
@@ -290,13 +293,20 @@ class Said:
 
     window_offset_ms = 3.0
 
-    def __init__(self, response: float, burst: str = "", sure: float = 0.9, novel: bool = False):
+    def __init__(
+        self,
+        response: float,
+        burst: str = "",
+        sure: float = 0.9,
+        novel: bool = False,
+        onset_ms: float = 24.0,
+    ):
         types = np.full((1, len(ARTEFACT_TYPES)), 0.02)
         if burst:
             types[0, ARTEFACT_TYPES.index(burst)] = sure
         self._said = NetworkOutput(
             amplitude_uv=np.array([150.0]),
-            onset_from_last_ms=np.array([24.0]),
+            onset_from_last_ms=np.array([onset_ms]),
             duration_ms=np.array([10.0]),
             artefact_probability=np.array([0.3]),
             response_probability=np.array([response]),

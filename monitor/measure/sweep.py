@@ -16,7 +16,7 @@ from monitor.measure.amplitude import combine
 from monitor.measure.clean import Cleaned, clean
 from monitor.measure.decide import artefact_probability, is_response
 from monitor.measure.declip import with_tops
-from monitor.measure.detect import HIDES_RATIO
+from monitor.measure.detect import ENERGY_MS, HIDES_RATIO
 from monitor.measure.fault import CLIPPED, FAULTS, faults_of
 from monitor.measure.filters import band_and_smooth
 from monitor.measure.morphology import morphology_of
@@ -354,6 +354,11 @@ def _measurement(reading: Reading, sight: _Sight, plan: SweepPlan, fraction: flo
         tail_like=tail_like,
         at_work=plan.noise_source == "pre" and bool(reading.at_work),
     )
+    if tail_like and opinion:
+        # What the network sees further on says nothing of what falls from the blanking's end.
+        starts_ms = (reading.onset_sample - plan.stimulus_index - fraction) * ms
+        apart_ms = abs(opinion.onset_from_last_ms + plan.last_pulse_ms - starts_ms)
+        response = response and apart_ms <= ENERGY_MS
     # What lies within the noise's own peak to peak has no size, unless the network states one.
     sized = opinion is not None and opinion.amplitude_log_sd is not None
     response = response and (reading.amplitude_uv > 0.0 or sized)
