@@ -11,7 +11,7 @@ under which its word is not enough, and it is higher where nothing before the st
 noise either: slow waves in artefacts recorded from patients look like responses to the network. Nor
 is it enough in a muscle at work, single potentials of which look like small responses to it:
 between the pulses of a recorded session two such muscles answered in 10 and 14 % of the sweeps, in
-4 and 3 % with the floor. On the simulator alone the floors would only cost (this one 0.8 % of the
+4 and 3 % with the floor. On the simulator alone the floors would only cost (this one 0.7 % of the
 responses of SNR 3 and more).
 """
 

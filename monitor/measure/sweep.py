@@ -169,8 +169,8 @@ BURST_PROBABILITY = 0.5
 #: of the 8 sweeps of the validation split that it gives 0.5 to 0.6 hold a response, which is the
 #: share of all sweeps.
 RESPONSE_PROBABILITY = 0.6
-#: No response lasts so long (of 1255 on the validation split and 252 recorded ones none that has
-#: no artefact beside it): its energy is that of a burst, whatever the network calls it.
+#: No response lasts so long (of 874 found on the validation split without an artefact, and of 252
+#: recorded ones, none does): its energy is that of a burst, whatever the network calls it.
 LASTING_MS = 65.0
 LASTING = "lasting_activity"
 #: The network's probability from which a top was cut off before a filter or noise rounded the edges
