@@ -107,7 +107,7 @@ def sweeps_to_fit(blocks: int, split: str) -> Iterator[tuple[FloatArray, float]]
         scratch = np.empty(setup.n_samples)
         for k, row in enumerate(rows):
             sd = noise.robust_sd(band[k, slice(*noise_range)], scratch)
-            best, energy, limit, _ = detect.find_burst(band[k], start, stop - width, sd, frame)
+            best, energy, limit, *_ = detect.find_burst(band[k], start, stop - width, sd, frame)
             true = last_pulse + truth.onset_ms[row] * per_ms
             end = best + width
             if energy <= limit or not start <= true < end:

@@ -49,6 +49,20 @@ def test_clear_energy_is_not_talked_away(ratio: float, p: float, onset_ms: float
     assert is_response(ratio, p, onset_ms)
 
 
+@given(ratios, probabilities)
+def test_in_a_muscle_at_work_the_energy_has_to_pass_its_own_threshold(
+    ratio: float, p: float
+) -> None:
+    assert is_response(ratio, p, at_work=True) == (ratio >= 1.0 and is_response(ratio, p))
+
+
+@given(st.floats(SURE_RATIO, 1e6))
+def test_of_what_falls_like_a_tail_the_network_alone_can_tell(ratio: float) -> None:
+    assert not is_response(ratio, 0.5, tail_like=True)
+    assert not is_response(ratio, None, tail_like=True)
+    assert is_response(ratio, 0.99, tail_like=True)
+
+
 @given(ratios, probabilities, onsets, onsets)
 def test_an_onset_later_than_any_muscle_counts_against_it(
     ratio: float, p: float, onset_ms: float, other_ms: float

@@ -11,10 +11,12 @@ from scipy import signal
 from monitor.measure.detect import (
     PAPER_GATE_SNR,
     find_burst,
+    is_at_work,
     running_rms,
     strongest_bursts,
     threshold_sd,
 )
+from monitor.measure.noise import robust_sd
 from monitor.measure.plan import plan_sweeps
 from monitor.measure.sweep import measure_sweeps
 from monitor.measure.windows import OnsetWindow
@@ -89,29 +91,67 @@ def test_a_decaying_tail_is_passed_over_and_a_hidden_onset_is_said() -> None:
     envelope = np.full(1000, 1.0)
     envelope[500:560] = np.linspace(20, 1, 60)  # the artefact's tail
     envelope[700:740] = 9.0  # the response
-    best, _, _, _, masked = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    best, _, _, _, masked, _, _ = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
     assert (680 <= best < 740, masked) == (True, False)
     envelope[500:560] = np.concatenate([np.linspace(12, 20, 40), np.linspace(20, 1, 20)])
-    _, _, _, _, masked = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    _, _, _, _, masked, _, _ = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
     assert masked
+
+
+def test_what_falls_from_the_start_is_passed_over_but_told_of() -> None:
+    """A response right behind the blanking looks the same as a tail: no silence follows from it."""
+    envelope = np.full(1000, 1.0)
+    envelope[500:530] = 30.0
+    best, energy, limit, _, masked, passed, alone = find_burst(
+        band_of(envelope), 500, 950, 1.0, FRAME
+    )
+    assert 500 <= best <= 502
+    assert (masked, alone) == (False, True)
+    assert passed > 5 * limit > 5 * energy
+    envelope[700:740] = 20.0
+    best, energy, limit, _, _, passed, alone = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    assert (680 <= best < 740, alone) == (True, False)
+    assert min(passed, energy) > 5 * limit
+    envelope[500:530] = 1.0
+    *_, passed, alone = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    assert (passed, alone) == (0.0, False)
 
 
 def test_a_response_soon_after_the_artefact_is_not_hidden() -> None:
     """The 6 ms from the artefact's end already hold part of it; its first millisecond does not."""
     envelope = np.full(1000, 1.0)
     envelope[512:570] = 20.0
-    best, _, _, _, masked = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
+    best, _, _, _, masked, _, _ = find_burst(band_of(envelope), 500, 950, 1.0, FRAME)
     assert (best > 500, masked) == (True, False)
 
 
 def test_a_burst_of_the_noise_that_came_once_is_passed_over_in_the_lenient_threshold() -> None:
     envelope = np.full(1000, 1.0)
     envelope[100:140] = 10.0
-    _, _, strict, lenient, _ = find_burst(band_of(envelope), 520, 950, 1.0, FRAME)
+    _, _, strict, lenient, *_ = find_burst(band_of(envelope), 520, 950, 1.0, FRAME)
     assert strict > 3 * lenient
     envelope[300:340] = 9.0
-    _, _, strict, lenient, _ = find_burst(band_of(envelope), 520, 950, 1.0, FRAME)
+    _, _, strict, lenient, *_ = find_burst(band_of(envelope), 520, 950, 1.0, FRAME)
     assert strict == lenient
+
+
+@pytest.mark.parametrize("fs_hz", [2000.0, 5000.0, 22000.0])
+def test_single_potentials_in_the_noise_are_a_muscle_at_work(fs_hz: float) -> None:
+    rng = np.random.default_rng(3)
+    n = int(0.1 * fs_hz)
+    t_ms = np.arange(n) * 1e3 / fs_hz
+    band = signal.butter(2, (30.0, 600.0), "bandpass", fs=fs_hz, output="sos")
+    hiss = signal.sosfiltfilt(band, rng.normal(size=n))
+    hiss /= robust_sd(hiss, np.empty(n))
+    assert not is_at_work(hiss, 1.0, fs_hz)
+    for at_ms in (18.0, 71.0):
+        z = (t_ms - at_ms) / 2.0
+        hiss += 12.0 * z * np.exp(0.5 - 0.5 * z * z)
+    assert is_at_work(hiss, robust_sd(hiss, np.empty(n)), fs_hz)
+
+
+def test_too_short_a_noise_shows_no_work() -> None:
+    assert not is_at_work(np.ones(8), 1.0, 5000.0)
 
 
 def test_a_short_noise_has_one_burst_and_no_second_to_hold_it_against() -> None:

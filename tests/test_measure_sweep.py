@@ -113,6 +113,22 @@ def test_an_answer_inside_the_train_is_masked_never_absent() -> None:
     assert begins_inside.status is Status.REJECTED
 
 
+def test_a_response_right_behind_the_train_is_never_absent() -> None:
+    """It falls from the end of the blanking on, as an artefact's tail does."""
+    train = tuple(4.0 * p for p in range(6))  # the last pulse at 20 ms
+    x = sweep(onset_ms=24.8, duration_ms=8, pulses_ms=train)
+    found = measure(x, pulses_ms=train)
+    assert (found.status, found.reasons) == (Status.REJECTED, ("masked_by_artefact",))
+    plan = plan_sweeps(5000.0, x.size, 500, train)
+    windows = [any_window(20.0)]
+    for onset_ms, status in ((5.0, Status.RESPONSE), (24.0, Status.REJECTED)):
+        sure = Said(0.99, onset_ms=onset_ms)
+        told = measure_sweeps(x[None], plan, windows, 0.0, sure)[0][0]  # type: ignore[arg-type]
+        assert told.status is status
+        if status is Status.RESPONSE:
+            assert told.amplitude_raw_uv == pytest.approx(400, rel=0.1)
+
+
 def test_no_response_reads_zero_with_the_largest_that_could_be_missed() -> None:
     found = measure(sweep(amplitude_uv=0.0))
     assert found.status is Status.NO_RESPONSE
@@ -235,6 +251,25 @@ def test_polarity_does_not_matter() -> None:
     assert other.onset_ms == pytest.approx(one.onset_ms)
 
 
+def test_a_recorded_muscle_at_work_rarely_answers_between_the_pulses(shared_data: Path) -> None:
+    """10 uV of activity in both wrist extensors; a window every 200 ms, clear of any pulse."""
+    folder = shared_data / "tms-brainvision"
+    raw = np.fromfile(folder / "tms-hand.eeg", "<i2").reshape(-1, 4) * [0.5, 0.5, 0.1, 0.1]
+    marks = (folder / "tms-hand.vmrk").read_text(encoding="utf-8").splitlines()
+    pulses = np.array([int(m.split(",")[2]) for m in marks if m.startswith("Mk") and "S255" in m])
+    starts = [
+        at
+        for at in range(100, len(raw) - 1500, 1000)
+        if not ((at < pulses + 2500) & (at + 1500 > pulses - 50)).any()
+    ]
+    sweeps = np.concatenate([[raw[at : at + 1500, c] for at in starts] for c in (0, 2)])
+    plan = plan_sweeps(5000.0, 1500, 500, (0.0,))
+    windows = [any_window()] * len(sweeps)
+    found = measure_sweeps(sweeps, plan, windows, 0.0, load_network())[0]
+    assert len(found) > 300
+    assert np.mean([m.status is Status.RESPONSE for m in found]) < 0.05
+
+
 def test_mepfeatx_amplitudes_and_presence(shared_data: Path) -> None:
     """Against the source package's own features: FDI and tibialis anterior, 3 kHz."""
     window = OnsetWindow(6, 70)
@@ -258,13 +293,20 @@ class Said:
 
     window_offset_ms = 3.0
 
-    def __init__(self, response: float, burst: str = "", sure: float = 0.9, novel: bool = False):
+    def __init__(
+        self,
+        response: float,
+        burst: str = "",
+        sure: float = 0.9,
+        novel: bool = False,
+        onset_ms: float = 24.0,
+    ):
         types = np.full((1, len(ARTEFACT_TYPES)), 0.02)
         if burst:
             types[0, ARTEFACT_TYPES.index(burst)] = sure
         self._said = NetworkOutput(
             amplitude_uv=np.array([150.0]),
-            onset_from_last_ms=np.array([24.0]),
+            onset_from_last_ms=np.array([onset_ms]),
             duration_ms=np.array([10.0]),
             artefact_probability=np.array([0.3]),
             response_probability=np.array([response]),
@@ -294,6 +336,21 @@ def test_energy_that_the_network_calls_a_burst_is_no_response(burst: str) -> Non
     found = heard(SOMETHING, Said(0.2, burst))
     assert (found.status, found.reasons) == (Status.REJECTED, (burst,))
     assert heard(SOMETHING, Said(0.2, burst, sure=0.4)).status is Status.RESPONSE
+
+
+def test_what_lasts_longer_than_any_response_is_the_networks_to_tell() -> None:
+    t_ms = (np.arange(NOTHING.size) - 500) / 5.0
+    lasting = NOTHING + np.where(t_ms >= 20, 300.0 * np.sin(2 * np.pi * 0.15 * t_ms), 0.0)
+    found = heard(lasting, Said(0.55))
+    assert (found.status, found.reasons) == (Status.REJECTED, ("lasting_activity",))
+    found = heard(lasting, Said(0.95))
+    assert (found.status, found.amplitude_uv) == (Status.RESPONSE, 150.0)
+    assert found.amplitude_uncertain
+
+
+def test_tops_that_look_cut_off_without_a_response_are_a_burst() -> None:
+    found = heard(SOMETHING, Said(0.4, "clipping"))
+    assert (found.status, found.reasons) == (Status.REJECTED, ("clipping",))
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,17 @@ PER_DOUBLING_SD = 0.15
 #: reaches 1.7 and asks for less than the bursts of a muscle at work.
 NOISE_BURST_SD = np.array([1.7, 2.5])
 OVER_NOISE_BURST = np.array([1.35, 1.75])
-#: An energy that falls from the very start of the search, peaking within this time, is the
-#: artefact's tail; it is passed over until it has been under the threshold once.
+#: An energy that falls from the very start of the search, peaking within this time, is taken for
+#: the artefact's tail; it is passed over until it has been under the threshold once.
 TAIL_MS = 2.0
+#: A response that starts right behind the blanking looks the same. Where what was passed over
+#: reached so many thresholds and nothing else was found, no absence can be told. Of 1193 sweeps of
+#: the validation split without a response 8 are rejected for it, of 190 recorded artefacts 2, and
+#: 11 with a response that had been called silent.
+HIDES_RATIO = 2.0
+#: The strongest of the rest is no more than the flank of what was passed over where it lies within
+#: this of it.
+FLANK_MS = 1.0
 #: A search that starts later than this after the blanking starts beyond the artefact's tail.
 TAIL_REACH_MS = 3.0
 #: An energy that rises from the start of the search began in the masked part where the first
@@ -45,6 +53,12 @@ CANDIDATE_RATIO = 0.5
 #: heart beat, a twitch.
 APART = 5
 ONCE = 4.0
+
+#: A muscle at work shows before the stimulus: its strongest burst stands so far out of the noise's
+#: robust SD, and the noise is so slow (an amplifier's own is broad). Recorded at 3 uV SD: 2.9 SD
+#: and 260 Hz in the median, at rest 1.5 SD and 480 Hz.
+WORK_SD = 2.0
+WORK_HZ = 320.0
 
 
 @njit(cache=True)
@@ -86,14 +100,16 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
 
     Returns:
         (index of the strongest stretch or -1, its energy in uV RMS, threshold in uV RMS, threshold
-        without bursts of the noise that came once, started inside the masked part). The last is
-        true where the energy was above the threshold from the start and still rose: a response
-        whose onset the artefact hides.
+        without bursts of the noise that came once, started inside the masked part, energy of what
+        was passed over, nothing stands beside that). The fifth is true where the energy was above
+        the threshold from the start and still rose: a response whose onset the artefact hides. What
+        was passed over is the artefact's tail as a rule (0: nothing was); where the last is true
+        the index is its own, and the energy still that of the rest.
     """
     per_ms = frame.fs_hz / 1e3
     width = energy_width(frame.fs_hz)
     if stop <= start:
-        return -1, 0.0, 0.0, 0.0, False
+        return -1, 0.0, 0.0, 0.0, False, 0.0, False
     noise_peak, repeated = 0.0, 0.0
     if frame.noise_stop - frame.noise_start > width:
         # The last stretch that fits is left out, as it was when the thresholds were measured.
@@ -107,9 +123,8 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
         lenient = max(lenient, _above_burst(repeated, noise_sd_uv))
     energy = running_rms(band_uv[start : stop + width - 1], width)
     masked = False
-    first = 0
+    first, peak = 0, 0
     if energy[0] > limit and start - frame.search_start <= TAIL_REACH_MS * per_ms:
-        peak = 0
         first = energy.size
         for i in range(energy.size):
             if energy[i] <= limit:
@@ -128,7 +143,12 @@ def find_burst(band_uv, start, stop, noise_sd_uv, frame):  # type: ignore[no-unt
         if energy[i] > largest:
             largest = energy[i]
             best = start + i
-    return best, largest, limit, lenient, masked
+    passed = energy[peak] if first > 0 else 0.0
+    flank = largest < CANDIDATE_RATIO * lenient or best - start - first < FLANK_MS * per_ms
+    alone = flank and passed >= HIDES_RATIO * limit
+    if alone:
+        best = start + peak
+    return best, largest, limit, lenient, masked, passed, alone
 
 
 @njit(cache=True)
@@ -153,6 +173,30 @@ def strongest_bursts(energy, apart):  # type: ignore[no-untyped-def]
             second = max(second, energy[i])
     largest = energy[peak]
     return largest, second if 0.0 < ONCE * second < largest else largest
+
+
+@njit(cache=True)
+def is_at_work(noise_uv, noise_sd_uv, fs_hz):  # type: ignore[no-untyped-def]
+    """Whether noise is a muscle's own activity, single potentials rather than a steady hiss.
+
+    Args:
+        noise_uv: (n,) of the detection band.
+        noise_sd_uv: its robust SD.
+        fs_hz: sampling rate.
+    """
+    width = energy_width(fs_hz)
+    if noise_uv.size <= width + 2:
+        return False
+    repeated = strongest_bursts(running_rms(noise_uv[:-1], width), APART * width)[1]
+    if repeated < WORK_SD * noise_sd_uv:
+        return False
+    # A sine's second difference is 4 sin^2(pi f / fs) times the sine.
+    squares, bends = 0.0, 0.0
+    for i in range(1, noise_uv.size - 1):
+        bend = noise_uv[i - 1] - 2.0 * noise_uv[i] + noise_uv[i + 1]
+        squares += noise_uv[i] * noise_uv[i]
+        bends += bend * bend
+    return np.sqrt(bends) < 4.0 * np.sin(np.pi * WORK_HZ / fs_hz) ** 2 * np.sqrt(squares)
 
 
 @njit(cache=True)

@@ -40,6 +40,9 @@ class Reading(NamedTuple):
 
     ``found`` is a :class:`Found`. ``energy_ratio``: the strongest stretch over the detector's
     threshold, ``lenient_ratio``: over what it would be without a burst that came once in the noise;
+    ``passed_ratio``: the same of what was passed over for the artefact's tail, 0 for nothing, and
+    ``tail_like``: 1 where that is all that stands out, so what is read is of it;
+    ``at_work``: 1 where a candidate lies in the activity of the muscle itself;
     ``missable_uv``: the largest peak to peak that it could have missed; ``searched_uv``: the plain
     peak to peak of all that was searched; ``partly_hidden``: 1 where the artefact covers so much of
     the window that an absence can't be told. ``raw_uv``: the plain peak to peak of the response,
@@ -54,6 +57,9 @@ class Reading(NamedTuple):
     found: float
     energy_ratio: float
     lenient_ratio: float
+    passed_ratio: float
+    tail_like: float
+    at_work: float
     missable_uv: float
     searched_uv: float
     partly_hidden: float
@@ -72,8 +78,9 @@ class Reading(NamedTuple):
     places: FloatArray
 
 
-(_FOUND, _RATIO, _LENIENT, _MISSABLE, _SEARCHED, _HIDDEN, _RAW, _AMPLITUDE, _ONSET, _END, _AREA,
- _PHASES, _PEAK, _SD, _SILENT, _ONSET_SD, _FIRST, _PLACES, _COLUMNS,
+(_FOUND, _RATIO, _LENIENT, _PASSED, _TAIL_LIKE, _AT_WORK, _MISSABLE, _SEARCHED, _HIDDEN, _RAW,
+ _AMPLITUDE, _ONSET, _END, _AREA, _PHASES, _PEAK, _SD, _SILENT, _ONSET_SD, _FIRST, _PLACES,
+ _COLUMNS,
 ) = range(len(Reading._fields))  # fmt: skip
 _NOTHING, _CANDIDATE = float(Found.NOTHING), float(Found.CANDIDATE)
 _MASKED, _OUTSIDE = float(Found.MASKED), float(Found.OUTSIDE)
@@ -136,11 +143,13 @@ def _read(views, frame, spans, tkeo_k, taps, table, places):  # type: ignore[no-
             band_sd = max(band_sd, noise.robust_sd(band[frame.search_start :], scratch))
         swell = min(int(FILTER_END_MS * per_ms), (n - start) // 4)
         stop = min(n - swell, window_stop + int(PEAK_AFTER_ONSET_MS * per_ms))
-        best, energy, limit, lenient, masked = detect.find_burst(
+        best, energy, limit, lenient, masked, passed, tail_like = detect.find_burst(
             band, start, stop - width, band_sd, frame
         )
         row[_RATIO] = energy / limit if limit > 0.0 else 0.0
         row[_LENIENT] = energy / lenient if lenient > 0.0 else 0.0
+        row[_PASSED] = passed / limit if limit > 0.0 else 0.0
+        row[_TAIL_LIKE] = 1.0 if tail_like else 0.0
         hidden = frame.search_start - window_start
         # A sine of this RMS would just have been found; 2 sqrt(2) is its peak to peak.
         row[_MISSABLE] = 2.0 * np.sqrt(2.0) * limit
@@ -149,9 +158,11 @@ def _read(views, frame, spans, tkeo_k, taps, table, places):  # type: ignore[no-
         if masked and hidden > 0:
             row[_FOUND] = _MASKED
             continue
-        if energy < detect.CANDIDATE_RATIO * lenient or limit == 0.0:
+        if max(energy, passed) < detect.CANDIDATE_RATIO * lenient or limit == 0.0:
             row[_FOUND] = _NOTHING
             continue
+        resting = band[frame.noise_start : frame.noise_stop]
+        row[_AT_WORK] = 1.0 if detect.is_at_work(resting, band_sd, frame.fs_hz) else 0.0
         smooth = views.smooth[k]
         smooth_sd = noise.resting_sd(smooth[frame.noise_start : frame.noise_stop], scratch)
         onset, row[_ONSET_SD], row[_PLACES], end = _time(
