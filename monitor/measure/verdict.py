@@ -107,7 +107,7 @@ def measurement_of(reading: Reading, sight: Sight, plan: SweepPlan, fraction: fl
     if not response:
         return _absent(reading, sight, plan)
     overlapped = reading.amplitude_uv < doubtful * sight.tail_uv
-    return _present(reading, sight, plan, fraction, small=small, overlapped=overlapped)
+    return _present(reading, sight, plan, fraction, burst, small=small, overlapped=overlapped)
 
 
 def _is_response(reading: Reading, opinion: Opinion | None, plan: SweepPlan) -> bool:
@@ -170,6 +170,7 @@ def _present(
     sight: Sight,
     plan: SweepPlan,
     fraction: float,
+    burst: str,
     *,
     small: bool,
     overlapped: bool,
@@ -178,13 +179,13 @@ def _present(
 
     Args:
         reading, sight, plan, fraction: as of :func:`measurement_of`.
+        burst: what lies over it, "" for nothing.
         small: too small beside the artefact's tail to be read, so the network's to size.
         overlapped: near enough to it to be in doubt.
     """
     told = sight.opinion
     novel = told is not None and told.novel
     opinion = None if novel else told
-    burst = opinion.burst if opinion else ""
     ms, last_ms = 1e3 / plan.fs_hz, plan.last_pulse_ms
     tkeo_ms = (reading.onset_sample - plan.stimulus_index - fraction) * ms
     snr = reading.peak_uv / sight.noise_uv if sight.noise_uv > 0 else None
