@@ -13,6 +13,7 @@ Three measurements, each bounded:
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import time
 from collections.abc import Callable
@@ -52,15 +53,19 @@ CV, LEFT, LEARNING = 0.35, 0.3, 20
 is left of a muscle in alarm, and trials that go ahead."""
 
 
-def sweeps(k: int, seed: int) -> np.ndarray:
-    """Sweeps (k, n) float32 with mains, noise, an artefact and a response each."""
+def sweeps(k: int, seed: int, amplitudes_uv: np.ndarray | None = None) -> np.ndarray:
+    """Sweeps (k, n) float32 with mains, noise, an artefact and a response each.
+
+    Peaks are ``amplitudes_uv`` (k,) high; None: of any height.
+    """
     rng = np.random.default_rng(seed)
     t_ms = (np.arange(N_SAMPLES) - INDEX) / FS_HZ * 1e3
     out = rng.normal(0, 3, (k, N_SAMPLES)) + 40 * np.sin(2 * np.pi * 0.05 * t_ms)
     for c in range(k):
         since = t_ms - 24 - (c % 8)
         wave = np.where((since > 0) & (since < 14), np.sin(2 * np.pi * since / 14), 0.0)
-        out[c] += rng.uniform(100, 900) * wave
+        any_uv = rng.uniform(100, 900)
+        out[c] += (any_uv if amplitudes_uv is None else amplitudes_uv[c]) * wave
         out[c] += np.where(t_ms >= 0, 3000 * np.exp(-t_ms / 0.4), 0.0)
     return out.astype(np.float32)
 
@@ -128,7 +133,10 @@ def core(n: int) -> None:
     print(row("sweep: network", timed(lambda: network(window), n)))
     print(row("16 muscles: network", timed(lambda: network(windows), n), (50, 0.4)))
     for k, limit in ((1, (99, 0.3)), (16, (50, 1.0))):
-        print(row(f"{k:>2} muscle(s): filter to alarm decision", trials(k, n), limit))
+        taken, idle = trials(k, n)
+        print(row(f"{k:>2} muscle(s): filter to alarm decision", taken, limit))
+        print(row("   floor: a busy loop of that length after each", idle))
+        print(row("   amplitudes jump about, half in alarm", trials(k, n, steady=False)[0]))
     print("16 muscles: baseline, estimate and alarms, from the measurements in hand")
     print(row("   stable, amplitudes vary by 35 %: the budget", tracked(n), (50, 0.1)))
     print(row("   half of them down to 30 %, in alarm", tracked(n, down=8)))
@@ -146,23 +154,63 @@ def as_epoch(number: int, samples_uv: np.ndarray, interval_s: float = 1.0) -> Ep
     return Epoch(number, Stimulus(at_s, "bench"), at_s, 0, INDEX, 0.3, FS_HZ, samples_uv)
 
 
-def trials(k: int, n: int) -> list[float]:
-    """Milliseconds from an epoch in hand to every event of it: ``n`` trials of ``k`` muscles."""
+def trials(k: int, n: int, *, steady: bool = True) -> tuple[list[float], list[float]]:
+    """Milliseconds from an epoch in hand to every event of it, and of a busy loop after each.
+
+    ``n`` trials of ``k`` muscles. The busy loop computes as long as a trial usually does, to no
+    end: what its slowest ones take more than the usual is the machine's own.
+
+    Args:
+        k: muscles.
+        n: trials that count.
+        steady: amplitudes vary by :data:`CV` about each muscle's own; else they jump about from 100
+            to 900 uV, so that half of the muscles are in alarm at any time.
+    """
     case = config.CaseConfig()
     measurer = EpochMeasurer(FS_HZ, CHANNELS[:k], case, load_network())
     measurer.warm_up()
     tracker = Tracker(CHANNELS[:k], case)
     tracker.warm_up()
-    material = [sweeps(k, seed) for seed in range(40)]
-    out = []
-    for number in range(1, n + 1):
+    rng = np.random.default_rng(7)
+    usual_uv = rng.uniform(100, 900, k)
+    shares = np.exp(math.sqrt(math.log1p(CV**2)) * rng.standard_normal((40, k)))
+    material = [sweeps(k, seed, usual_uv * shares[seed] if steady else None) for seed in range(40)]
+    # As the engine does before a case.
+    gc.collect()
+    gc.freeze()
+    out: list[float] = []
+    idle: list[float] = []
+    computed: list[float] = []
+    turns = 0
+    for number in range(1, LEARNING + n + 1):
         epoch = as_epoch(number, material[number % 40])
+        computed.append(-time.thread_time())
         begin = time.perf_counter()
         measurements, shown = measurer.measure(epoch)
         for _ in tracker.trial(epoch, measurements, shown):
             pass
-        out.append((time.perf_counter() - begin) * 1e3)
-    return out
+        taken = time.perf_counter()
+        computed[-1] += time.thread_time()
+        for _ in range(turns):
+            pass
+        done = time.perf_counter()
+        out.append((taken - begin) * 1e3)
+        idle.append((done - taken) * 1e3)
+        if number == LEARNING:
+            turns = round(turns_per_s() * float(np.median(computed)))
+    gc.unfreeze()
+    return out[LEARNING:], idle[LEARNING:]
+
+
+def turns_per_s() -> float:
+    """Turns of an empty loop in a second of computing: the median of some tries."""
+    tries = []
+    for _ in range(50):
+        begin = time.thread_time()
+        for _ in range(10_000):
+            pass
+        tries.append(10_000 / (time.thread_time() - begin))
+    return float(np.median(tries))
 
 
 def tracked(n: int, down: int = 0) -> list[float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,6 @@ from monitor.measure.clean import clean_sweeps
 from monitor.measure.network import (
     ARTEFACT_TYPES,
     EXTRAS,
-    INPUT,
-    MOST_BOUND,
     OUTPUTS,
     Golden,
     GoldenExtras,
@@ -293,25 +290,3 @@ def test_golden_sweeps_survive_writing_and_reading() -> None:
 def test_golden_text_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (json, base64 and numpy each have their own)
         golden_from_json(text)
-
-
-def test_answers_in_kept_arrays_are_those_of_the_session(network: Network) -> None:
-    """Few windows are answered in arrays that the next call overwrites, many are not."""
-    windows = np.stack([window(network, amplitude_uv=60.0 * s, seed=s) for s in range(40)])
-    session, scale = network._session, np.float32(1.0 / network.scale_uv)
-    for count in (1, 3, 1, MOST_BOUND, 3, 40):
-        kept = network(windows[:count])
-        network(windows[::-1][:count])
-        plain = session.run(list(OUTPUTS), {INPUT: windows[:count, None] * scale})
-        np.testing.assert_array_equal(kept.amplitude_uv, plain[0])
-        np.testing.assert_array_equal(kept.response_probability, plain[4])
-
-
-def test_two_threads_may_ask_at_once(network: Network) -> None:
-    windows = [np.stack([window(network, seed=s)] * 2) for s in range(4)]
-    alone = [answers(network, each) for each in windows]
-    with ThreadPoolExecutor(4) as pool:
-        for _ in range(10):
-            together = list(pool.map(lambda each: answers(network, each), windows))
-            for one, other in zip(alone, together, strict=True):
-                np.testing.assert_array_equal(one, other)

@@ -9,6 +9,7 @@ from scipy import signal
 from monitor.measure.amplitude import combine
 from monitor.measure.noise import (
     corrected_amplitude,
+    extremes,
     median,
     resting_sd,
     robust_sd,
@@ -36,6 +37,24 @@ VALUES = st.floats(-1e6, 1e6, allow_subnormal=False) | st.sampled_from([0.0, 1.0
 def test_median_is_numpys(values: list[float]) -> None:
     spread = max(values) - min(values)
     assert abs(median(np.array(values)) - np.median(values)) <= 1e-9 * spread
+
+
+@pytest.mark.parametrize("step", [0.0, 0.25, 3.0])
+@pytest.mark.parametrize("far_uv", [0.0, 1e4])
+def test_median_is_exact_whatever_is_tied_or_far_off(step: float, far_uv: float) -> None:
+    rng = np.random.default_rng(3)
+    for n in (1, 2, 3, 10, 49, 50, 494, 495):
+        for _ in range(20):
+            values = rng.normal(-5.0, 3.0, n) + far_uv * (rng.random(n) < 0.02)
+            values = np.round(values / step) * step if step else values
+            assert median(values) == np.median(values)
+            assert median(np.abs(values)) == np.median(np.abs(values))
+            assert extremes(values) == (values.min(), values.max())
+
+
+def test_a_median_of_no_numbers_comes_to_an_end() -> None:
+    median(np.array([1.0, np.nan, 3.0, np.nan, 2.0]))
+    median(np.array([1.0, np.inf, 3.0, -np.inf, 2.0]))
 
 
 def coloured(rng: np.random.Generator, k: int, n: int) -> np.ndarray:

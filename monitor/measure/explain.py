@@ -16,9 +16,10 @@ from monitor.measure.clean import clean
 from monitor.measure.declip import with_tops
 from monitor.measure.fault import CLIPPED, faults_of
 from monitor.measure.network import Explanation, Network, NetworkOutput
+from monitor.measure.opinion import network_view
 from monitor.measure.plan import SweepPlan
 from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES
-from monitor.measure.sweep import MeasureOptions, network_view
+from monitor.measure.sweep import MeasureOptions
 from monitor.types import Float32Array, FloatArray
 
 

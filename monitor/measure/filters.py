@@ -60,8 +60,18 @@ def lowpass_sections(fs_hz: float) -> FloatArray | None:
 def band_and_smooth(sweeps_uv: FloatArray, plan: SweepPlan) -> tuple[FloatArray, FloatArray]:
     """Cleaned sweeps (k, n) in the detection band, and behind the amplitude's low-pass."""
     pad = min(int(PAD_MS * plan.fs_hz / 1e3), plan.n_samples - 2)
-    band = bandpass_sections(plan.fs_hz, plan.band_low_hz)
-    return zero_phase(band, lowpass_sections(plan.fs_hz), sweeps_uv, pad)
+    out = np.empty((2, *sweeps_uv.shape))
+    _zero_phase(_both_sections(plan.fs_hz, plan.band_low_hz), sweeps_uv, pad, out)
+    return out[0], out[1]
+
+
+@lru_cache(maxsize=64)
+def _both_sections(fs_hz: float, low_hz: float) -> FloatArray:
+    return _stacked(bandpass_sections(fs_hz, low_hz), lowpass_sections(fs_hz))
+
+
+def _stacked(band: FloatArray, low: FloatArray | None) -> FloatArray:
+    return np.concatenate([band, _IDENTITY if low is None else low])
 
 
 def zero_phase(
@@ -78,9 +88,8 @@ def zero_phase(
     Returns:
         Both views, (k, n) float64, new arrays.
     """
-    sections = np.concatenate([band, _IDENTITY if low is None else low])
     out = np.empty((2, *sweeps_uv.shape))
-    _zero_phase(sections, np.ascontiguousarray(sweeps_uv), pad, out)
+    _zero_phase(_stacked(band, low), np.ascontiguousarray(sweeps_uv), pad, out)
     return out[0], out[1]
 
 

@@ -1,10 +1,9 @@
 """The network that measures along: one batch a trial, muscles in channel order. PURE.
 
-The model comes in as bytes (:mod:`monitor.load_network` reads the file); onnxruntime runs it on one
-core, in one thread, so that the same windows give the same answers. The file carries what it needs
-to be used rightly: its scale, where its window starts, and a few *golden* sweeps with the answers
-that they gave where it was exported. A processor or a runtime that answers them otherwise is found
-before a case starts.
+The model comes in as bytes (:mod:`monitor.load_network` reads the file);
+:mod:`monitor.measure.session` runs it. The file carries what it needs to be used rightly: its
+scale, where its window starts, and a few *golden* sweeps with the answers that they gave where it
+was exported. A processor or a runtime that answers them otherwise is found before a case starts.
 """
 
 from __future__ import annotations
@@ -12,15 +11,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime as ort
 from msgspec import Struct
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from monitor.measure.resample import NETWORK_SAMPLES
+from monitor.measure.session import Session, UnusableModelError
 from monitor.types import Float32Array, FloatArray, MonitorError, Morphology
 
 INPUT = "sweep"
@@ -51,8 +48,6 @@ MORPHOLOGIES = (Morphology.MONOPHASIC, Morphology.BIPHASIC, Morphology.POLYPHASI
 #: A window whose ``novelty`` is above this is unlike what the network was trained on: 1 is the
 #: 99.5th percentile of the simulator's validation split, of which one in a thousand is above 1.2.
 NOVEL = 1.2
-#: Up to so many windows at once are answered in arrays kept for that number of them.
-MOST_BOUND = 32
 #: How far a golden answer may be off. Between processors a value may fall to the other side of a
 #: rounding step of the eight-bit part; a saturating kernel or a mixed-up output is off by more.
 AMPLITUDE_TOLERANCE = 0.02
@@ -60,17 +55,6 @@ LATENCY_TOLERANCE_MS = 0.25
 PROBABILITY_TOLERANCE = 0.02
 #: Of the extras: a share of the answer and so much more, in each one's own unit.
 EXTRA_SHARE, EXTRA_FLOOR = 0.1, 0.05
-
-#: What onnxruntime raises for bytes that are no model, or one that it can't run; they share no base
-#: but Exception.
-_REFUSALS = (
-    ort_state.Fail,
-    ort_state.InvalidArgument,
-    ort_state.InvalidGraph,
-    ort_state.InvalidProtobuf,
-    ort_state.NotImplemented,
-    ort_state.RuntimeException,
-)
 
 
 class ModelFault(MonitorError):
@@ -139,33 +123,6 @@ class Golden:
     extras: GoldenExtras | None = None
 
 
-class _Bound:
-    """Arrays for so many windows, bound to the session once: no call looks names up or allocates.
-
-    That is a seventh of the time of a single window.
-    """
-
-    __slots__ = ("_answers", "_binding", "_held", "_session", "_sweep")
-
-    def __init__(self, session: ort.InferenceSession, asked: Sequence[str], count: int) -> None:
-        self._session = session
-        self._sweep = np.zeros((count, 1, NETWORK_SAMPLES), np.float32)
-        # The first dimension of every answer counts the windows.
-        rest = {node.name: node.shape[1:] for node in session.get_outputs()}
-        self._answers = [np.zeros((count, *rest[name]), np.float32) for name in asked]
-        self._binding = session.io_binding()
-        self._held = [ort.OrtValue.ortvalue_from_numpy(x) for x in (self._sweep, *self._answers)]
-        self._binding.bind_ortvalue_input(INPUT, self._held[0])
-        for name, value in zip(asked, self._held[1:], strict=True):
-            self._binding.bind_ortvalue_output(name, value)
-
-    def run(self, sweep: Float32Array) -> list[Float32Array]:
-        """The answers asked for to (count, 1, 500); the next call overwrites them."""
-        self._sweep[:] = sweep
-        self._session.run_with_iobinding(self._binding)
-        return self._answers
-
-
 class Network:
     """A network ready to run. Build it with :meth:`from_bytes`.
 
@@ -179,9 +136,8 @@ class Network:
 
     __slots__ = (
         "_asked",
-        "_bound",
         "_explains",
-        "_scale",
+        "_factor",
         "_session",
         "golden",
         "name",
@@ -193,7 +149,7 @@ class Network:
 
     def __init__(
         self,
-        session: ort.InferenceSession,
+        session: Session,
         *,
         name: str,
         version: str,
@@ -202,16 +158,14 @@ class Network:
         window_offset_ms: float,
         golden: Golden,
     ) -> None:
-        given = {node.name for node in session.get_outputs()}
         self._session = session
-        self._asked = [*OUTPUTS, *(extra for extra in EXTRAS if extra in given)]
-        self._bound: dict[int, _Bound] = {}
-        self._explains = given.issuperset(EXPLANATIONS)
+        self._asked = (*OUTPUTS, *(extra for extra in EXTRAS if extra in session.outputs))
+        self._explains = set(session.outputs).issuperset(EXPLANATIONS)
         self.name = name
         self.version = version
         self.sha256 = sha256
         self.scale_uv = scale_uv
-        self._scale = np.float32(1.0 / scale_uv)
+        self._factor = np.float32(1.0 / scale_uv)
         self.window_offset_ms = window_offset_ms
         self.golden = golden
 
@@ -224,28 +178,14 @@ class Network:
                 that is missing or can't be read.
         """
         sha256 = hashlib.sha256(model).hexdigest()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.use_deterministic_compute = True
-        # Errors alone: that the input "explain" has a default is no news.
-        options.log_severity_level = 3
         try:
-            session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except _REFUSALS as error:
-            line = str(error).strip().splitlines()[0]
-            raise ModelFault(f"network {sha256[:12]}: not a usable ONNX model: {line}") from None
-        inputs = tuple(node.name for node in session.get_inputs())
-        outputs = tuple(node.name for node in session.get_outputs())
-        if inputs != (INPUT,) or set(OUTPUTS) - set(outputs):
-            raise ModelFault(
-                f"network {sha256[:12]}: takes {', '.join(inputs)} and gives {', '.join(outputs)}, "
-                f"expected {INPUT} and {', '.join(OUTPUTS)}"
-            )
-        try:
-            # Bytes that are no text raise UnicodeDecodeError, a ValueError.
-            metadata = session.get_modelmeta().custom_metadata_map
+            session = Session(model)
+            if session.inputs != (INPUT,) or set(OUTPUTS) - set(session.outputs):
+                raise ModelFault(
+                    f"network {sha256[:12]}: takes {', '.join(session.inputs)} and gives "
+                    f"{', '.join(session.outputs)}, expected {INPUT} and {', '.join(OUTPUTS)}"
+                )
+            metadata = session.metadata
             return cls(
                 session,
                 name=metadata["name"],
@@ -255,9 +195,12 @@ class Network:
                 window_offset_ms=float(metadata["window_offset_ms"]),
                 golden=golden_from_json(metadata["golden"]),
             )
+        except UnusableModelError as error:
+            raise ModelFault(f"network {sha256[:12]}: not a usable ONNX model: {error}") from None
         except KeyError as error:
             raise ModelFault(f"network {sha256[:12]}: metadata {error} is missing") from None
         except ValueError as error:
+            # Bytes that are no text raise UnicodeDecodeError, a ValueError.
             raise ModelFault(f"network {sha256[:12]}: metadata can't be read: {error}") from None
 
     def __call__(self, windows_uv: Float32Array) -> NetworkOutput:
@@ -269,24 +212,11 @@ class Network:
         Raises:
             ValueError: another shape.
         """
-        sweep = self._sweep(windows_uv)
-        count = len(sweep)
-        if count == 0:
-            # A product of no rows is an error to onnxruntime: answer a flat line and keep none.
-            sweep = np.zeros((1, 1, NETWORK_SAMPLES), np.float32)
-        # Taken out while in use: another thread that asks meanwhile finds none, and runs unbound.
-        bound = self._bound.pop(count, None)
-        if bound is None and 0 < count <= MOST_BOUND:
-            bound = _Bound(self._session, self._asked, count)
-        if bound is None:
-            answers = self._session.run(self._asked, {INPUT: sweep})
-        else:
-            answers = bound.run(sweep)
-        values = [answer[:count].astype(np.float64) for answer in answers]
-        if bound is not None:
-            self._bound[count] = bound
-        extras = dict(zip(self._asked[len(OUTPUTS) :], values[len(OUTPUTS) :], strict=True))
-        return NetworkOutput(*(value.reshape(-1) for value in values[: len(OUTPUTS)]), **extras)
+        _check_shape(windows_uv)
+        values = self._session.run(self._asked, windows_uv, self._factor)
+        plain = len(OUTPUTS)
+        extras = dict(zip(self._asked[plain:], values[plain:], strict=True))
+        return NetworkOutput(*(value.reshape(-1) for value in values[:plain]), **extras)
 
     def explain(self, windows_uv: Float32Array) -> Explanation | None:
         """Say what of k windows speaks for a response; None where the file can't.
@@ -296,17 +226,12 @@ class Network:
         Raises:
             ValueError: another shape than (k, 500).
         """
-        sweep = self._sweep(windows_uv)
+        _check_shape(windows_uv)
         if not self._explains:
             return None
+        sweep = windows_uv[:, None, :].astype(np.float32, copy=False) * self._factor
         asked = {INPUT: sweep, EXPLAIN: np.array([True])}
-        embedding, saliency = self._session.run(list(EXPLANATIONS), asked)
-        return Explanation(np.asarray(embedding), np.asarray(saliency))
-
-    def _sweep(self, windows_uv: Float32Array) -> Float32Array:
-        if windows_uv.ndim != 2 or windows_uv.shape[1] != NETWORK_SAMPLES:
-            raise ValueError(f"expected (k, {NETWORK_SAMPLES}) windows, got {windows_uv.shape}")
-        return windows_uv[:, None, :].astype(np.float32, copy=False) * self._scale
+        return Explanation(*self._session.run_with(EXPLANATIONS, asked))
 
     def verify(self) -> None:
         """Answer the golden sweeps and compare. Call it once, before a case starts.
@@ -355,6 +280,11 @@ class Network:
                     f"network {self.name} {self.version} {self.sha256[:12]}: golden sweep {at[0]} "
                     f"of the extras gives {name} {answer[at]:.6g}, not {expected[at]:.6g}"
                 )
+
+
+def _check_shape(windows_uv: Float32Array) -> None:
+    if windows_uv.ndim != 2 or windows_uv.shape[1] != NETWORK_SAMPLES:
+        raise ValueError(f"expected (k, {NETWORK_SAMPLES}) windows, got {windows_uv.shape}")
 
 
 def is_novel(novelty: float | None) -> bool:
