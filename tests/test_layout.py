@@ -32,6 +32,8 @@ ELSEWHERE = {
     "track/following": "test_track_tracker.py",  # the tracker's own book of settings
     "track/learning": "test_track_elsewhere.py",  # withheld; the rest through the tracker
     "track/kernel": "test_track_estimator.py",  # the estimator's arithmetic
+    "track/loss_elsewhere": "test_track_elsewhere.py",  # what other settings do to a loss
+    "track/loss_trials": "test_track_loss.py",  # the life that its trials give it
     "track/stimulation": "test_track_tiers.py",  # intensity, threshold rise, advisory signs
     "page": "test_packaging.py",  # where the page lies in checkout and wheel
     "types": "test_wire.py",  # values without behaviour, there and back

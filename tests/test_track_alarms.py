@@ -15,7 +15,7 @@ def book() -> AlarmBook:
 
 def test_an_acknowledged_technical_condition_stands_until_it_is_gone() -> None:
     subject = book()
-    subject.raise_technical(AlarmKind.SIGNAL_STALLED, 1.0, "no samples")
+    subject.simple.raise_(AlarmKind.SIGNAL_STALLED, 1.0, "no samples")
     seen = subject.acknowledge(1, "Dr A", 2.0)
     assert (seen.state, seen.acknowledged_by, seen.acknowledged_s, seen.resolved_s) == (
         AlarmState.ACKNOWLEDGED,
@@ -23,7 +23,7 @@ def test_an_acknowledged_technical_condition_stands_until_it_is_gone() -> None:
         2.0,
         None,
     )
-    gone = subject.resolve_technical(AlarmKind.SIGNAL_STALLED, 3.0)
+    gone = subject.simple.resolve(AlarmKind.SIGNAL_STALLED, 3.0)
     assert gone is not None
     assert (gone.state, gone.acknowledged_by) == (AlarmState.RESOLVED, "Dr A")
 
@@ -32,11 +32,11 @@ def test_what_can_not_be_acknowledged() -> None:
     subject = book()
     with pytest.raises(CommandRefused, match=r"no alarm 1$") as unknown:
         subject.acknowledge(1, "Dr A", 1.0)
-    subject.raise_technical(AlarmKind.SIGNAL_STALLED, 1.0, "no samples")
+    subject.simple.raise_(AlarmKind.SIGNAL_STALLED, 1.0, "no samples")
     subject.acknowledge(1, "Dr A", 2.0)
     with pytest.raises(CommandRefused, match="already acknowledged by Dr A") as twice:
         subject.acknowledge(1, "Dr B", 3.0)
-    subject.resolve_technical(AlarmKind.SIGNAL_STALLED, 4.0)
+    subject.simple.resolve(AlarmKind.SIGNAL_STALLED, 4.0)
     with pytest.raises(CommandRefused, match="already resolved") as late:
         subject.acknowledge(1, "Dr B", 5.0)
     assert [e.value.cause for e in (unknown, twice, late)] == ["unknown", "not_now", "not_now"]
@@ -45,19 +45,19 @@ def test_what_can_not_be_acknowledged() -> None:
 
 def test_conditions_of_one_kind_with_another_cause_each_have_a_life_of_their_own() -> None:
     subject, kind = book(), AlarmKind.STIMULUS_MISSING
-    gone = subject.raise_technical(kind, 1.0, "the marker stream is gone", cause="stream")
-    wrong = subject.raise_technical(kind, 2.0, "the pattern matches none", cause="pattern")
+    gone = subject.simple.raise_(kind, 1.0, "the marker stream is gone", cause="stream")
+    wrong = subject.simple.raise_(kind, 2.0, "the pattern matches none", cause="pattern")
     assert gone is not None
     assert wrong is not None
     assert gone.id != wrong.id
     assert subject.acknowledge(wrong.id, "XY", 3.0).evidence == {
         "message": "the pattern matches none"
     }
-    back = subject.resolve_technical(kind, 4.0, cause="stream")
+    back = subject.simple.resolve(kind, 4.0, cause="stream")
     assert back is not None
     assert (back.id, back.acknowledged_by) == (gone.id, "")
-    assert subject.resolve_technical(kind, 5.0, cause="stream") is None
-    matched = subject.resolve_technical(kind, 6.0, cause="pattern")
+    assert subject.simple.resolve(kind, 5.0, cause="stream") is None
+    matched = subject.simple.resolve(kind, 6.0, cause="pattern")
     assert matched is not None
     assert (matched.id, matched.acknowledged_by) == (wrong.id, "XY")
 
@@ -65,8 +65,8 @@ def test_conditions_of_one_kind_with_another_cause_each_have_a_life_of_their_own
 def test_what_asks_to_be_heard() -> None:
     subject = book()
     assert subject.sounding == {}
-    subject.raise_technical(AlarmKind.SIGNAL_GAP, 1.0, "12 samples lost")
-    subject.raise_technical(AlarmKind.SIGNAL_STALLED, 1.0, "no samples")
+    subject.simple.raise_(AlarmKind.SIGNAL_GAP, 1.0, "12 samples lost")
+    subject.simple.raise_(AlarmKind.SIGNAL_STALLED, 1.0, "no samples")
     assert subject.sounding == {1: Priority.LOW, 2: Priority.HIGH}
     subject.acknowledge(2, "Dr A", 2.0)
     assert subject.sounding == {1: Priority.LOW}
@@ -74,11 +74,11 @@ def test_what_asks_to_be_heard() -> None:
 
 def test_an_exhausted_chain_of_a_technical_alarm_ends_when_it_is_taken() -> None:
     subject = book()
-    subject.raise_technical(AlarmKind.SIGNAL_STALLED, 0.0, "no samples")
+    subject.simple.raise_(AlarmKind.SIGNAL_STALLED, 0.0, "no samples")
     assert [c.kind for c in subject.tick(600.0)] == [
         AlarmKind.SIGNAL_STALLED,
         AlarmKind.ESCALATION_EXHAUSTED,
     ]
-    over = subject.taken(subject.acknowledge(1, "Dr A", 601.0), 601.0)
+    over = subject.simple.taken(subject.acknowledge(1, "Dr A", 601.0), 601.0)
     assert over is not None
     assert (over.id, over.state) == (2, AlarmState.RESOLVED)

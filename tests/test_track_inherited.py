@@ -19,6 +19,7 @@ from monitor.inputs import (
 )
 from monitor.track.alarms import CommandRefused
 from monitor.track.inherited import inherited_loss
+from monitor.track.loss_waiting import waited
 from monitor.track.tracker import Tracker
 from monitor.types import (
     AlarmClass,
@@ -108,12 +109,12 @@ def test_counts_come_out_of_the_evidence() -> None:
 
 def test_an_unconfirmed_loss_rises_by_the_time_since_its_last_trial() -> None:
     loss = inherited_loss(ResumedAlarm(condition(), alone_since_s=-50.0), TrackSection())
-    assert loss.waited(5.0) is loss
-    assert loss.waited(12.0).condition.priority is Priority.MEDIUM
+    assert waited(loss, 5.0) is loss
+    assert waited(loss, 12.0).condition.priority is Priority.MEDIUM
     evidence = condition().evidence | {"not_repeated_for_s": 270.0, "rise": "1 of 2"}
     risen = ResumedAlarm(condition(evidence=evidence), alone_since_s=-100.0)
     loss = inherited_loss(risen, TrackSection())
-    assert loss.waited(12.0) is loss, "the first rise has been"
+    assert waited(loss, 12.0) is loss, "the first rise has been"
 
 
 @pytest.mark.parametrize(

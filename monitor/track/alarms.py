@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from monitor.config import TrackSection
 from monitor.inputs import ResumedAlarm
+from monitor.track import loss_elsewhere, loss_trials, loss_waiting
 from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.evidence import Evidence
 from monitor.track.inherited import LOSS_KINDS, inherited_loss
@@ -23,7 +24,7 @@ from monitor.track.kinds import NewConditions
 from monitor.track.loss import Loss
 from monitor.track.repeats import Repeats
 from monitor.track.scope import Judgement
-from monitor.track.technical import WHOLE_CASE, SimpleConditions
+from monitor.track.technical import SimpleConditions
 from monitor.types import (
     AlarmCondition,
     AlarmKind,
@@ -56,7 +57,7 @@ class AlarmBook:
     """The conditions of one case: which stand, and what trials, notices and operators do to them.
 
     Ids count from 1 and are never used twice. Every method returns the conditions that changed as
-    they then stand.
+    they then stand. ``simple`` are those that are no loss: technical and advisory.
     """
 
     def __init__(self, track: TrackSection, explained: Evidence | None = None) -> None:
@@ -66,7 +67,7 @@ class AlarmBook:
         self._repeats = Repeats(track)
         self._new = NewConditions()
         self._losses: dict[str, dict[str, Loss]] = {}
-        self._simple = SimpleConditions(track, self._new, self._explained)
+        self.simple = SimpleConditions(track, self._new, self._explained)
 
     def number_after(self, alarms: int) -> None:
         """So many conditions were numbered in an earlier run of the case."""
@@ -85,13 +86,13 @@ class AlarmBook:
         An exhausted escalation goes with its alarm: those of technical alarms ended there.
         """
         found = [self._inherit(alarm) for alarm in standing]
-        return found + self._simple.end_without_alarm({c.id for c in found}, at_s)
+        return found + self.simple.end_without_alarm({c.id for c in found}, at_s)
 
     def _inherit(self, alarm: ResumedAlarm) -> AlarmCondition:
         condition = alarm.condition
         if condition.kind in LOSS_KINDS:
             return self._keep_loss(inherited_loss(alarm, self._track))
-        return self._simple.inherit(condition)
+        return self.simple.inherit(condition)
 
     def loss(self, setting: str, channel: str) -> Loss | None:
         """The loss standing on a channel under a setting, latched included."""
@@ -109,7 +110,7 @@ class AlarmBook:
     def sounding(self) -> dict[int, Priority]:
         """The priorities, by id, of what stands and nobody has acknowledged; latched is over."""
         standing = [loss.condition for ls in self._losses.values() for loss in ls.values()]
-        standing += self._simple.conditions
+        standing += self.simple.conditions
         return {c.id: c.priority for c in standing if c.state in SOUNDING}
 
     def judge(
@@ -146,15 +147,14 @@ class AlarmBook:
             rule = ""
             if comparison.beyond:
                 rule = self._criterion.rule(loss.kind_after(comparison), channel.muscle)
-            after = loss.after(comparison, judgement, rule, at_s, noted)
+            after = loss_trials.after(loss, comparison, judgement, rule, at_s, noted)
             if after is loss:
                 return None
         return self._keep_loss(after)
 
     def _brings_back(self, loss: Loss, comparison: Comparison) -> bool:
         """Whether a latched loss returns with this trial, as one that is new would be raised."""
-        latched = loss.condition.state is AlarmState.LATCHED
-        return latched and comparison.beyond and self._track.confirm != "in_a_row"
+        return loss.is_latched and comparison.beyond and self._track.confirm != "in_a_row"
 
     def _raised(
         self,
@@ -174,7 +174,7 @@ class AlarmBook:
         if absent_under:
             told = f"no response in trial {comparison.trial} under {absent_under}"
             evidence["absent_elsewhere"] = told
-        return Loss.raised(
+        return loss_trials.raised(
             self._new.make(comparison.kind, at_s, setting, channel, rule, evidence),
             comparison,
             judgement,
@@ -219,82 +219,36 @@ class AlarmBook:
     ) -> AlarmCondition | None:
         """No response ``under`` another setting as strong, where a loss stands."""
         rule = self._criterion.rule(AlarmKind.RESPONSE_LOST, loss.condition.muscle)
-        after = loss.absent_elsewhere(under, trial, rule, at_s)
+        after = loss_elsewhere.absent(loss, under, trial, rule, at_s)
         return None if after is loss else self._keep_loss(after)
 
     def present_elsewhere(
         self, loss: Loss, under: str, trial: int, at_s: float
     ) -> AlarmCondition | None:
         """A response ``under`` no stronger a stimulus than the one that raised it in vain."""
-        after = loss.present_elsewhere(under, trial, at_s)
+        after = loss_elsewhere.present(loss, under, trial, at_s)
         return None if after is loss else self._keep_loss(after)
 
     def remarked(self, text: str) -> list[AlarmCondition]:
         """Somebody noted what may explain the losses that stand; latched ones are over."""
         standing = [loss for losses in self._losses.values() for loss in losses.values()]
-        return [
-            self._keep_loss(loss.remarked(text))
-            for loss in standing
-            if loss.condition.state is not AlarmState.LATCHED
-        ]
+        return [self._keep_loss(loss.remarked(text)) for loss in standing if not loss.is_latched]
 
     def tick(self, at_s: float) -> list[AlarmCondition]:
         """Time passed: unconfirmed losses rise, high conditions that nobody takes are passed on."""
         found: list[AlarmCondition] = []
         for loss in [loss for losses in self._losses.values() for loss in losses.values()]:
-            after = loss.waited(at_s, self._rise_s(loss))
+            after = loss_waiting.waited(loss, at_s, self._rise_s(loss))
             if after is loss:
                 continue
             found.append(self._keep_loss(after))
             if after.exhausted:
-                found += self._simple.exhausted(after.condition, at_s)
-        return found + self._simple.tick(at_s)
+                found += self.simple.exhausted(after.condition, at_s)
+        return found + self.simple.tick(at_s)
 
     def _rise_s(self, loss: Loss) -> tuple[float, ...] | None:
         since_s = loss.alone_since_s
         return None if since_s is None else self._repeats.rise_s(loss.condition.setting, since_s)
-
-    def taken(self, condition: AlarmCondition, at_s: float) -> AlarmCondition | None:
-        """An alarm was taken or has ended: its exhausted escalation is over; None without one."""
-        return self._simple.taken(condition, at_s)
-
-    def raise_technical(
-        self,
-        kind: AlarmKind,
-        at_s: float,
-        message: str,
-        *,
-        setting: str = "",
-        channel: Channel = WHOLE_CASE,
-        trial: int | None = None,
-        cause: str = "",
-        more: Evidence | None = None,
-        priority: Priority | None = None,
-    ) -> AlarmCondition | None:
-        """A technical or advisory condition is there (:meth:`SimpleConditions.raise_`)."""
-        return self._simple.raise_(
-            kind,
-            at_s,
-            message,
-            setting=setting,
-            channel=channel,
-            trial=trial,
-            cause=cause,
-            more=more,
-            priority=priority,
-        )
-
-    def resolve_technical(
-        self,
-        kind: AlarmKind,
-        at_s: float,
-        *,
-        setting: str = "",
-        channel: str = "",
-        cause: str = "",
-    ) -> AlarmCondition | None:
-        """Such a condition is gone, acknowledged or not; None where it did not stand."""
-        return self._simple.resolve(kind, at_s, setting=setting, channel=channel, cause=cause)
 
     def acknowledge(self, alarm_id: int, by: str, at_s: float) -> AlarmCondition:
         """An operator has seen a condition.
@@ -306,11 +260,11 @@ class AlarmBook:
             if loss.condition.id == alarm_id:
                 _refuse_second(loss.condition)
                 return self._keep_loss(loss.acknowledged(by, at_s))
-        for standing in self._simple.conditions:
+        for standing in self.simple.conditions:
             if standing.id == alarm_id:
                 _refuse_second(standing)
                 seen = replace(standing, acknowledged_by=by, acknowledged_s=at_s)
-                return self._simple.acknowledged(seen)
+                return self.simple.acknowledged(seen)
         if 1 <= alarm_id <= self._new.last_id:
             raise CommandRefused(f"alarm {alarm_id} is already resolved", "not_now")
         raise CommandRefused(f"there is no alarm {alarm_id}", "unknown")

@@ -19,7 +19,6 @@ from monitor.track.stronger import HeldBack
 from monitor.types import (
     AlarmCondition,
     AlarmKind,
-    AlarmState,
     Annotation,
     Baseline,
     BaselineState,
@@ -133,7 +132,7 @@ class CaseBaselines:
             is_unreliable = now is not None and now.state is BaselineState.UNRELIABLE
             alarm = None
             if now is not None and is_unreliable and not was_unreliable:
-                alarm = self._alarms.raise_technical(
+                alarm = self._alarms.simple.raise_(
                     AlarmKind.BASELINE_UNRELIABLE,
                     epoch.stimulus_s,
                     _why_unreliable(now, self._track.baseline_spread_max),
@@ -142,7 +141,7 @@ class CaseBaselines:
                     trial=epoch.trial,
                 )
             elif was_unreliable and not is_unreliable:
-                alarm = self._alarms.resolve_technical(
+                alarm = self._alarms.simple.resolve(
                     AlarmKind.BASELINE_UNRELIABLE,
                     epoch.stimulus_s,
                     setting=key,
@@ -167,7 +166,7 @@ class CaseBaselines:
         if following.baselines[i] is not None:
             return []
         condition = loss.condition
-        changed = self._alarms.raise_technical(
+        changed = self._alarms.simple.raise_(
             AlarmKind.BASELINE_UNRELIABLE,
             at_s,
             f"baseline withheld: alarm {condition.id} stands under {condition.setting}",
@@ -190,13 +189,11 @@ class CaseBaselines:
                 if now is not None and now.state is BaselineState.UNRELIABLE:
                     why = _why_unreliable(now, self._track.baseline_spread_max)
                     found.append(
-                        self._alarms.raise_technical(kind, at_s, why, setting=key, channel=channel)
+                        self._alarms.simple.raise_(kind, at_s, why, setting=key, channel=channel)
                     )
                 else:
                     found.append(
-                        self._alarms.resolve_technical(
-                            kind, at_s, setting=key, channel=channel.name
-                        )
+                        self._alarms.simple.resolve(kind, at_s, setting=key, channel=channel.name)
                     )
         return [condition for condition in found if condition is not None]
 
@@ -219,11 +216,11 @@ class CaseBaselines:
         why = self._held_back.take(following, i, measurement, self._settings)
         changed = None
         if why and self._held_back.is_shown(key, i):
-            changed = self._alarms.raise_technical(
+            changed = self._alarms.simple.raise_(
                 kind, epoch.stimulus_s, why, setting=key, channel=channel, trial=epoch.trial
             )
         elif was_shown and following.learners[i].state is not BaselineState.UNRELIABLE:
-            changed = self._alarms.resolve_technical(
+            changed = self._alarms.simple.resolve(
                 kind, epoch.stimulus_s, setting=key, channel=channel.name
             )
         return bool(why), [changed] if changed else []
@@ -303,7 +300,7 @@ class CaseBaselines:
         events: list[Event] = [now, Annotation(case_s, text, command.by)]
         # What was held against the baseline before says nothing of this one.
         for kind in _HELD_AGAINST_IT:
-            gone = self._alarms.resolve_technical(
+            gone = self._alarms.simple.resolve(
                 kind, case_s, setting=now.setting, channel=now.channel
             )
             events += [gone] if gone else []
@@ -318,7 +315,7 @@ class CaseBaselines:
                 loss
                 for loss in self._alarms.losses(name)
                 if loss.condition.setting != setting
-                and loss.condition.state is not AlarmState.LATCHED
+                and not loss.is_latched
                 and loss.condition.id not in overridden
             ),
             None,

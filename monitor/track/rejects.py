@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.track.alarms import AlarmBook
 from monitor.track.buried import NOISE_HIDES
+from monitor.track.technical import WHOLE_CASE, SimpleConditions
 from monitor.types import AlarmCondition, AlarmKind, Channel, Epoch, Measurement, Status
 
 REJECTS_NOT_MEASURABLE = 2
@@ -30,9 +30,9 @@ CAUTERY_CHANNELS = 2
 class Rejects:
     """The technical conditions that rejected trials raise, and their ends."""
 
-    def __init__(self, channels: tuple[Channel, ...], alarms: AlarmBook) -> None:
+    def __init__(self, channels: tuple[Channel, ...], conditions: SimpleConditions) -> None:
         self._channels = channels
-        self._alarms = alarms
+        self._conditions = conditions
         self._in_a_row = [0] * len(channels)
         self._whole = 0
         self._troubled: set[int] = set()
@@ -94,14 +94,13 @@ class Rejects:
         there: bool,
         epoch: Epoch,
         message: str,
-        channel: Channel | None = None,
+        channel: Channel = WHOLE_CASE,
     ) -> AlarmCondition | None:
         """A condition that stands exactly while trials show it."""
-        of = Channel("", "") if channel is None else channel
         if not there:
-            return self._alarms.resolve_technical(kind, epoch.stimulus_s, channel=of.name)
-        return self._alarms.raise_technical(
-            kind, epoch.stimulus_s, message, channel=of, trial=epoch.trial
+            return self._conditions.resolve(kind, epoch.stimulus_s, channel=channel.name)
+        return self._conditions.raise_(
+            kind, epoch.stimulus_s, message, channel=channel, trial=epoch.trial
         )
 
     def _not_measurable(
@@ -111,12 +110,12 @@ class Rejects:
         rejected = measurement.status is Status.REJECTED
         if not rejected and not measurement.amplitude_uncertain:
             self._in_a_row[i] = 0
-            return self._alarms.resolve_technical(kind, epoch.stimulus_s, channel=channel.name)
+            return self._conditions.resolve(kind, epoch.stimulus_s, channel=channel.name)
         self._in_a_row[i] += 1
         if self._in_a_row[i] != REJECTS_NOT_MEASURABLE:
             return None
         why = f": {', '.join(measurement.reasons)}" if measurement.reasons else ""
-        return self._alarms.raise_technical(
+        return self._conditions.raise_(
             kind,
             epoch.stimulus_s,
             f"{REJECTS_NOT_MEASURABLE} trials in a row were "
@@ -128,12 +127,12 @@ class Rejects:
     def _case(self, bad: bool, trial: int, at_s: float) -> AlarmCondition | None:
         if not bad:
             self._whole = 0
-            return self._alarms.resolve_technical(AlarmKind.REJECTS_IN_A_ROW, at_s)
+            return self._conditions.resolve(AlarmKind.REJECTS_IN_A_ROW, at_s)
         self._whole += 1
         if self._whole != REJECTS_IN_A_ROW:
             return None
         message = f"no muscle could be judged in {REJECTS_IN_A_ROW} stimuli in a row"
-        return self._alarms.raise_technical(AlarmKind.REJECTS_IN_A_ROW, at_s, message, trial=trial)
+        return self._conditions.raise_(AlarmKind.REJECTS_IN_A_ROW, at_s, message, trial=trial)
 
 
 def _is(measurement: Measurement, reason: str) -> bool:

@@ -95,7 +95,7 @@ class StimulationWatch:
             followed = threshold.rise is not None and threshold.before is not None
             if not followed or condition.channel not in names:
                 ended.append(
-                    self._alarms.resolve_technical(
+                    self._alarms.simple.resolve(
                         condition.kind, at_s, setting=condition.setting, channel=condition.channel
                     )
                 )
@@ -172,7 +172,7 @@ class StimulationWatch:
         """``not_comparable`` while a montage that has baselines is given at another intensity."""
         montage = epoch.stimulus.setting
         if self._settings[key].is_usable:
-            return self._alarms.resolve_technical(
+            return self._alarms.simple.resolve(
                 AlarmKind.NOT_COMPARABLE, epoch.stimulus_s, setting=montage
             )
         known = [
@@ -182,7 +182,7 @@ class StimulationWatch:
         ]
         if not known:
             return None
-        return self._alarms.raise_technical(
+        return self._alarms.simple.raise_(
             AlarmKind.NOT_COMPARABLE,
             epoch.stimulus_s,
             f"no baseline for {key}; there is one for {', '.join(known)}",
@@ -240,10 +240,10 @@ class StimulationWatch:
         finding: Finding,
     ) -> AlarmCondition | None:
         if not finding.active:
-            return self._alarms.resolve_technical(
+            return self._alarms.simple.resolve(
                 finding.kind, epoch.stimulus_s, setting=setting, channel=channel.name
             )
-        return self._alarms.raise_technical(
+        return self._alarms.simple.raise_(
             finding.kind,
             epoch.stimulus_s,
             finding.message,

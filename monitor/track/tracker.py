@@ -23,14 +23,14 @@ from monitor.inputs import (
     SetBaseline,
 )
 from monitor.track.advisory import VOTED_KINDS
-from monitor.track.alarms import SOUNDING, AlarmBook, CommandRefused
+from monitor.track.alarms import AlarmBook, CommandRefused
+from monitor.track.audio import AudioPause
 from monitor.track.buried import set_buried_aside
 from monitor.track.case import CaseLife
 from monitor.track.context import Confounders
 from monitor.track.criteria import Comparison, DropCriterion
 from monitor.track.kinds import ALARM_TABLE
 from monitor.track.learning import OF_A_BASELINE, CaseBaselines
-from monitor.track.loss import higher
 from monitor.track.rejects import Rejects
 from monitor.track.scope import is_lost_or_sudden
 from monitor.track.settings import KnownSettings
@@ -50,16 +50,12 @@ from monitor.types import (
     Measurement,
     Missed,
     Notice,
-    Priority,
     Status,
     Stimulus,
     Trial,
 )
 
 __all__ = ["CommandRefused", "Tracker"]
-
-AUDIO_PAUSE_MAX_S = 600.0
-"""A pause is limited: one without an end would be the signal switched off."""
 
 
 class Tracker:
@@ -81,13 +77,13 @@ class Tracker:
         known = KnownSettings(trains=config.stimulus.train_gap_ms > 0)
         self._baselines = CaseBaselines(channels, config.track, self._alarms, known)
         self._settings = self._baselines.settings
-        self._rejects = Rejects(channels, self._alarms)
+        self._rejects = Rejects(channels, self._alarms.simple)
         self._stimulation = StimulationWatch(
             channels, config.track, self._alarms, self._settings, known
         )
         self._confounders = Confounders()
-        self._paused_over: dict[int, Priority] = {}
         self._case = CaseLife()
+        self._audio = AudioPause(self._case, self._alarms)
 
     def warm_up(self) -> None:
         """Compile and cache every kernel on a made-up case, so that no real trial has to wait.
@@ -144,7 +140,7 @@ class Tracker:
                 epoch, key, measurements, sweeps_uv, comparisons
             )
             alarms += unreliable + self._rejects.take(epoch, measurements)
-            changes = [*learned, *alarms, *self._break_pause(alarms, at_s)]
+            changes = [*learned, *alarms, *self._audio.broken_by(alarms, at_s)]
         rows = self._rows(key, measurements, baselines, comparisons)
         events.append(Trial(epoch.trial, stimulus, at_s, rows, epoch, sweeps_uv))
         yield from events
@@ -163,7 +159,7 @@ class Tracker:
         if missed.reason != "out_of_order":  # as a trial out of order: it counts for nothing
             self._alarms.stimulus(key, missed.stimulus_s)
             rejects = self._rejects.missed(missed.trial, missed.stimulus_s)
-        broken = self._break_pause(rejects, missed.stimulus_s)
+        broken = self._audio.broken_by(rejects, missed.stimulus_s)
         yield from status
         yield Trial(missed.trial, stimulus, missed.stimulus_s, rows)
         yield from rejects
@@ -183,17 +179,17 @@ class Tracker:
                 events += self._case.stall(notice.active, notice.at_s, notice.message)
             if notice.active:
                 channel = self._by_name.get(notice.channel, Channel(notice.channel, muscle=""))
-                changed = self._alarms.raise_technical(
+                changed = self._alarms.simple.raise_(
                     notice.kind, notice.at_s, notice.message, channel=channel, cause=notice.cause
                 )
             else:
-                changed = self._alarms.resolve_technical(
+                changed = self._alarms.simple.resolve(
                     notice.kind, notice.at_s, channel=notice.channel, cause=notice.cause
                 )
             if changed:
-                events += [changed, *self._break_pause([changed], notice.at_s)]
+                events += [changed, *self._audio.broken_by([changed], notice.at_s)]
             if changed and changed.state is AlarmState.RESOLVED:
-                taken = self._alarms.taken(changed, notice.at_s)
+                taken = self._alarms.simple.taken(changed, notice.at_s)
                 events += [taken] if taken else []
         yield from events
 
@@ -201,7 +197,7 @@ class Tracker:
         """Time passed: losses that nobody repeats rise, those that nobody takes are passed on."""
         status = self._case.tick(case_s)
         changed = self._alarms.tick(case_s)
-        broken = self._break_pause(changed, case_s)
+        broken = self._audio.broken_by(changed, case_s)
         yield from status
         yield from changed
         yield from broken
@@ -223,8 +219,8 @@ class Tracker:
         match command:
             case Acknowledge():
                 acknowledged = self._alarms.acknowledge(command.alarm_id, command.by, case_s)
-                taken = self._alarms.taken(acknowledged, case_s)
-                self._paused_over.pop(acknowledged.id, None)
+                taken = self._alarms.simple.taken(acknowledged, case_s)
+                self._audio.acknowledged(acknowledged.id)
                 events: list[Event] = [*self._case.begun(), acknowledged]
                 events += [taken] if taken else []
             case SetBaseline():
@@ -239,18 +235,7 @@ class Tracker:
                 if self._confounders.take(case_s, command.text):
                     events += self._alarms.remarked(command.text)
             case PauseAudio():
-                if not 0 <= command.seconds <= AUDIO_PAUSE_MAX_S:
-                    raise CommandRefused(
-                        f"seconds: must lie within 0 and {AUDIO_PAUSE_MAX_S:g}", "invalid"
-                    )
-                statuses = self._case.pause_audio(command.seconds, case_s)
-                self._paused_over = self._alarms.sounding
-                text = (
-                    f"audio paused for {command.seconds:g} s"
-                    if command.seconds
-                    else "audio pause ended"
-                )
-                events = [*statuses, Annotation(case_s, text, command.by)]
+                events = self._audio.begin(command, case_s)
             case Resume():
                 events = [*self._case.begun(), *self._resume(command, case_s)]
         yield from events
@@ -332,7 +317,7 @@ class Tracker:
             if condition is not None:
                 changed.append(condition)
                 if condition.state is AlarmState.RESOLVED:
-                    taken = self._alarms.taken(condition, at_s)
+                    taken = self._alarms.simple.taken(condition, at_s)
                     changed += [taken] if taken else []
         return changed
 
@@ -347,26 +332,6 @@ class Tracker:
             if (comparison is not None and comparison.beyond and comparison.kind is gone)
             or any(is_lost_or_sudden(loss.condition) for loss in self._alarms.losses(channel.name))
         )
-
-    def _break_pause(self, changed: list[AlarmCondition], at_s: float) -> list[Event]:
-        """A condition higher than what the audio was paused over ends the pause.
-
-        That is what stood then and has stood ever since, unacknowledged, at its priority of then.
-        """
-        if not self._case.is_audio_paused:
-            return []
-        sounding = self._alarms.sounding
-        self._paused_over = {id_: p for id_, p in self._paused_over.items() if id_ in sounding}
-        over = self._paused_over.values()
-        new = [
-            c.priority
-            for c in changed
-            if c.state in SOUNDING and all(_is_higher(c.priority, than) for than in over)
-        ]
-        if not new:
-            return []
-        text = f"audio pause broken by an alarm of {new[0].value} priority"
-        return [*self._case.pause_audio(0.0, at_s), Annotation(at_s, text, "monitor")]
 
     def _rows(
         self,
@@ -395,10 +360,6 @@ class Tracker:
                 )
             )
         return tuple(rows)
-
-
-def _is_higher(a: Priority, b: Priority) -> bool:
-    return a is not b and higher(a, b) is a
 
 
 def _out_of_order(measurement: Measurement) -> Measurement:
