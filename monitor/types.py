@@ -4,9 +4,8 @@ Everything here is a frozen, slotted value; those of which a trial makes one for
 ``Struct``, made and changed in a tenth of a dataclass's time, and of no concern to the garbage
 collector (``gc=False``) where they hold plain values, which can't form a cycle. Units are in the
 names (``_hz``, ``_ms``, ``_uv``, ``_s``); ``t_lsl`` is a time on a Lab Streaming Layer clock in
-seconds; ``stimulus_s`` and ``raised_s`` are seconds since the first sample of the case.
-
-What the core takes is :data:`monitor.inputs.Input`; what it gives is :data:`Event`.
+seconds; ``stimulus_s`` and ``raised_s`` are seconds since the first sample of the case. What the
+core takes is :data:`monitor.inputs.Input`; what it gives is :data:`Event`.
 """
 
 from __future__ import annotations
@@ -25,9 +24,6 @@ Float32Array = NDArray[np.float32]
 
 class MonitorError(Exception):
     """A fault that a person can mend: one line that names the file, stream or setting."""
-
-
-# --------------------------------------------------------------------------- what goes in
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,20 +176,18 @@ class Morphology(StrEnum):
 class Measurement(Struct, frozen=True, gc=False):
     """What was measured on one sweep. ``None``: not measured.
 
-    Latencies count from the first pulse (``onset_from_last_ms`` from the last). ``amplitude_uv``
-    is peak to peak, corrected for the noise floor, and lies within ``amplitude_lower_uv`` to
+    Latencies count from the first pulse (``onset_from_last_ms`` from the last). ``amplitude_uv`` is
+    peak to peak, corrected for the noise floor, and lies within ``amplitude_lower_uv`` to
     ``amplitude_upper_uv`` (95 %); ``amplitude_raw_uv`` is the plain maximum minus minimum. Where
     there is no response ``amplitude_uv`` is 0 and the upper bound says how large a response could
     have been missed. ``snr`` is peak |response| over the noise SD. Of a response whose tops the
     converter cut off (``saturated`` or ``clipping`` in ``reasons``) no upper bound is known.
-
     ``artefact_probability`` is the network's, raised by the stimulus artefact's tail, which it does
-    not get to see, and 1 where the converter was out of range.
-
-    ``onset_uncertain`` concerns the latency alone. ``amplitude_uncertain`` says that the amplitude
-    (or the absence of a response) rests on a doubtful sweep, with the doubt among ``reasons``:
-    such a trial neither confirms a change nor clears one. ``silent_period_ms`` runs from the
-    response's onset to the return of background activity; None without such activity.
+    not get to see, and 1 where the converter was out of range. ``onset_uncertain`` concerns the
+    latency alone. ``amplitude_uncertain`` says that the amplitude (or the absence of a response)
+    rests on a doubtful sweep, with the doubt among ``reasons``: such a trial neither confirms a
+    change nor clears one. ``silent_period_ms`` runs from the response's onset to the return of
+    background activity; None without such activity.
     """
 
     status: Status
@@ -267,13 +261,12 @@ class BaselineState(StrEnum):
 class Baseline:
     """The baseline of one muscle under one stimulation setting.
 
-    ``sweep_uv`` (n,) float32 is the median of the accepted sweeps, for display. ``set_by`` and
-    ``reason`` are given where an operator set it. ``spread``: upper over lower quartile of
-    the responses' amplitudes. ``floor_uv``: the smallest response that these trials would have
-    shown. ``phases``: the median of their numbers of phases.
+    ``sweep_uv`` (n,) float32 is the median of the accepted sweeps, for display. ``spread``: upper
+    over lower quartile of the responses' amplitudes. ``floor_uv``: the smallest response that these
+    trials would have shown. ``phases``: the median of their numbers of phases.
 
-    ``role``, ``before_uv`` and ``overrode`` belong to one that an operator set: in which role, the
-    value until then, and the ids of the losses that stood on the muscle and were overridden.
+    Of one that an operator set: ``set_by`` whom, in which ``role``, for which ``reason``, the value
+    until then (``before_uv``), the losses by id that stood and were overridden (``overrode``).
     """
 
     id: int
@@ -340,8 +333,7 @@ class Priority(StrEnum):
 class AlarmState(StrEnum):
     """Life of an alarm condition (after IEC 60601-1-8; no conformity is claimed).
 
-    unconfirmed -> active -> (condition gone) -> latched until acknowledged, or resolved.
-    Acknowledged: the condition stands and somebody has seen it.
+    unconfirmed -> active -> (gone) -> latched until acknowledged, or resolved; acknowledged: seen.
     """
 
     UNCONFIRMED = "unconfirmed"

@@ -17,9 +17,11 @@ def both(controls: Controls, at_s: float) -> list[Recent | None]:
     return [controls.recent(i, at_s, uv) for i, uv in enumerate(BASELINES)]
 
 
-def observed(*amplitudes_uv: float | None, gap_s: float = 30.0) -> tuple[Controls, float]:
+def observed(
+    *amplitudes_uv: float | None, gap_s: float = 30.0, baseline_trials: int = 10
+) -> tuple[Controls, float]:
     """The hand gives these, None being no response; the foot always 200 uV."""
-    controls, at_s = Controls(CHANNELS), 0.0
+    controls, at_s = Controls(CHANNELS, baseline_trials), 0.0
     for uv in amplitudes_uv:
         at_s += gap_s
         hand = (
@@ -80,3 +82,13 @@ def test_too_few_or_too_old_trials_say_nothing() -> None:
     controls, at_s = observed(*[60.0] * LEAST_TRIALS)
     assert None not in both(controls, at_s)
     assert both(controls, at_s + RECENT_S) == [None, None]
+
+
+def test_a_baseline_of_fewer_trials_leaves_more_doubt() -> None:
+    sds = []
+    for baseline_trials in (10, 5):
+        controls, at_s = observed(*[90.0] * 10, baseline_trials=baseline_trials)
+        found = controls.recent(0, at_s, BASELINES[0])
+        assert found is not None
+        sds.append(found.sd)
+    assert sds[1] == pytest.approx(sds[0] * math.sqrt((1 / 10 + 1 / 5) / (1 / 10 + 1 / 10)))

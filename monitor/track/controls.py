@@ -22,7 +22,6 @@ LEAST_TRIALS = 6
 LATEST_TRIALS = 5
 TRIMMED = 0.1
 """Share of the trials left out at either end: one sweep in a hundred is off by a factor of ten."""
-BASELINE_TRIALS = 10
 LOWEST_SHARE = 0.05
 """No response counts as this share of the baseline."""
 
@@ -41,9 +40,15 @@ class Recent(Struct, frozen=True):
 
 
 class Controls:
-    """The latest amplitudes of all muscles of a setting, in channel order."""
+    """The latest amplitudes of all muscles of a setting, in channel order.
 
-    def __init__(self, channels: Sequence[Channel]) -> None:
+    Args:
+        channels: of the case.
+        baseline_trials: so many independent ones are behind a baseline (``baseline_frozen``).
+    """
+
+    def __init__(self, channels: Sequence[Channel], baseline_trials: int) -> None:
+        self._baseline_trials = baseline_trials
         self._usual_variance = [usual_variance(channel.muscle) for channel in channels]
         self._trials: list[deque[tuple[float, float]]] = [
             deque(maxlen=RECENT_TRIALS) for _ in channels
@@ -80,5 +85,5 @@ class Controls:
         shown = math.fsum((log - mean) ** 2 for log in kept) / (len(kept) - 1)
         # Neighbours tell the same in part: as many independent trials as an AR(1) leaves.
         spoiled = (1.0 + CORRELATION) / (1.0 - CORRELATION)
-        variance = max(usual, shown) * spoiled * (1.0 / n + 1.0 / BASELINE_TRIALS)
+        variance = max(usual, shown) * spoiled * (1.0 / n + 1.0 / self._baseline_trials)
         return Recent(mean, math.sqrt(variance), latest)

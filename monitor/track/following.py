@@ -41,7 +41,9 @@ class Following:
         self.overridden: dict[int, frozenset[int]] = {}
         self._baselines_uv: list[float | None] = [None] * len(channels)
         self._muscles = Muscles(channels, track.controls)
-        self._controls = Controls(channels) if self._muscles.has_controls else None
+        self._controls = (
+            Controls(channels, track.baseline_frozen) if self._muscles.has_controls else None
+        )
         self._estimator = AmplitudeEstimator(
             channels, [track.thresholds(channel.muscle)[0] for channel in channels]
         )
