@@ -333,7 +333,7 @@ class Priority(StrEnum):
 class AlarmState(StrEnum):
     """Life of an alarm condition (after IEC 60601-1-8; no conformity is claimed).
 
-    unconfirmed -> active -> (gone) -> latched until acknowledged, or resolved; acknowledged: seen.
+    unconfirmed -> active -> (gone) -> latched until seen, or resolved; acknowledged: stands, seen.
     """
 
     UNCONFIRMED = "unconfirmed"

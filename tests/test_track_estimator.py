@@ -286,9 +286,11 @@ def test_one_muscle_and_sixteen(m: int) -> None:
 
 def test_the_interval_is_worked_out_for_those_that_are_asked() -> None:
     estimator = Muscles().with_baseline().estimator
-    whole, part = estimator.judge(), estimator.judge([2])
+    whole, part, others = estimator.judge(), estimator.judge([2]), estimator.judge_others([2])
     assert part[2] == whole[2]
-    for one, other in zip(whole, part, strict=True):
+    assert [i for i, one in enumerate(part) if one is not None] == [2]
+    assert others[2] is None
+    for one, other in zip(whole[:2], others[:2], strict=True):
         assert one is not None
         assert other is not None
         assert (one.percent, one.p_below, one.p_intact) == (
@@ -296,7 +298,7 @@ def test_the_interval_is_worked_out_for_those_that_are_asked() -> None:
             other.p_below,
             other.p_intact,
         )
-    assert math.isnan(first(part).lower_percent)
+    assert math.isnan(first(others).lower_percent)
 
 
 def test_an_uncertain_amplitude_says_nothing() -> None:

@@ -103,7 +103,7 @@ class Case:
 
 def test_counts_come_out_of_the_evidence() -> None:
     loss = inherited_loss(ResumedAlarm(condition(), -50.0, None), TrackSection())
-    assert (loss.trials, loss.beyond.trials, loss.lowest_percent) == ((19, 20), 2, 35.0)
+    assert (loss.trials, loss.beyond.trials, loss.lowest_percent) == (("19", "20"), 2, 35.0)
     assert (loss.alone_since_s, loss.confirmed, loss.rises) == (-50.0, False, 0)
 
 

@@ -318,25 +318,38 @@ class AmplitudeEstimator:
         weights[:] = 0.0
         weights[0] = 1.0
 
-    def judge(
-        self, asked: Iterable[int] | None = None, *, others: bool = True
-    ) -> list[Estimate | None]:
-        """Where every muscle stands after the last trial; None without a baseline.
+    def judge(self, asked: Iterable[int] | None = None) -> list[Estimate | None]:
+        """Where muscles stand after the last trial; None without a baseline, or of one not asked.
 
         Args:
-            asked: the channels whose interval is wanted (it takes the most time), all by default;
-                the bounds of the others are NaN.
-            others: they are wanted at all; None where not.
+            asked: the channels, all by default.
         """
-        wanted = [int(has and others) for has in self._has_baseline]
+        wanted = [0] * self._n
         for channel in range(self._n) if asked is None else asked:
             wanted[channel] = 2 * self._has_baseline[channel]
+        return self._judged(wanted)
+
+    def judge_others(self, asked: Iterable[int]) -> list[Estimate | None]:
+        """Where the others stand, but for the interval, which takes the most time: NaN.
+
+        Args:
+            asked: the channels that are had already; None, as those without a baseline.
+        """
+        wanted: list[int] = [*self._has_baseline]
+        for channel in asked:
+            wanted[channel] = 0
+        return self._judged(wanted)
+
+    def _judged(self, wanted: list[int]) -> list[Estimate | None]:
         kernel.judge(
             self._level, self._cov, self._weights, self._noise, OFFSETS, _WIDTHS,
-            np.array(wanted), self._criterion, _ROOM, self._answer,
+            np.array(wanted, np.int64), self._criterion, _ROOM, self._answer,
         )  # fmt: skip
-        answer = self._answer.tolist()
-        return [Estimate._make(answer[i]) if want else None for i, want in enumerate(wanted)]
+        make = Estimate._make
+        return [
+            make(row) if want else None
+            for row, want in zip(self._answer.tolist(), wanted, strict=True)
+        ]
 
     def level_shift(self, since_s: float) -> list[float]:
         """Log change of every muscle's gradual level since ``since_s`` (seconds of the case)."""

@@ -23,7 +23,7 @@ INTERRUPTED = "interrupted"
 def tell_beyond(
     evidence: Evidence,
     comparison: Comparison,
-    trials: tuple[int, ...],
+    trials: tuple[str, ...],
     trials_beyond: int,
     needed: int,
     lowest_percent: float,
@@ -53,14 +53,14 @@ def tell_beyond(
 
 def tell_counted(
     evidence: Evidence,
-    trials: tuple[int, ...],
+    trials: tuple[str, ...],
     trials_beyond: int,
     needed: int,
     lowest_percent: float,
 ) -> None:
     """Add which trials count towards the loss, under its own setting or another."""
     evidence["n_of_k"] = f"{min(trials_beyond, needed)} of {needed}"
-    evidence["trials"] = ", ".join(map(str, trials))
+    evidence["trials"] = ", ".join(trials)
     evidence["lowest_percent"] = lowest_percent
     evidence["trials_beyond"] = trials_beyond
 

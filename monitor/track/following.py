@@ -64,11 +64,11 @@ class Following:
         if not asked:
             return []
         estimator, muscles = self._estimator, self._muscles
-        estimates = estimator.judge(asked, others=False)
+        estimates = estimator.judge(asked)
         calm: Sequence[float] = ()
         if muscles.asks_others(estimates):
-            every = estimator.judge(())  # the intervals are had already
-            estimates = [own or other for own, other in zip(estimates, every, strict=True)]
+            others = estimator.judge_others(asked)
+            estimates = [own or other for own, other in zip(estimates, others, strict=True)]
             calm = estimator.level_shift(at_s - CALM_S)
         muscles.take(
             estimates,

@@ -32,7 +32,7 @@ def inherited_loss(alarm: ResumedAlarm, track: TrackSection) -> Loss:
         condition=condition,
         track=track,
         lowest_percent=(condition.percent_of_baseline or 0.0) if lowest is None else lowest,
-        trials=tuple(int(trial) for trial in trials.split(", ") if trial),
+        trials=tuple(trial for trial in trials.split(", ") if trial),
         beyond=Beyond(int(_number(condition, "trials_beyond") or 0)),
         absent_under=_absent_under(condition),
         confirmed=_was_confirmed(condition),

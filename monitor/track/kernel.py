@@ -46,6 +46,9 @@ NEGLIGIBLE = 1e-4
 INTERVAL_STEP = 0.004
 """Bounds of an interval are worked out so finely, in logs."""
 
+_NOTHING_BELOW, _ALL_BELOW = -9.0, 9.0
+"""So many SD from its mean less of a part lies beyond than shows in any sum."""
+
 _TINY = 1e-300
 _ROOT2 = math.sqrt(2.0)
 _NORMAL_PEAK = 1.0 / math.sqrt(2.0 * math.pi)
@@ -258,14 +261,18 @@ def keep_level(level, cov, m):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _is_below(x, share, w, mean, offsets, sds):  # type: ignore[no-untyped-def]
-    """Whether less than ``share`` of the mixture lies below ``x``."""
+def _is_below(x, share, n, w, offsets, sds):  # type: ignore[no-untyped-def]
+    """Whether less than ``share`` of the mixture of ``n`` parts lies below ``x``, seen from where
+    they are offset from.
+    """
     total = 0.0
-    for k in range(offsets.size):
-        if w[k] > NEGLIGIBLE:
-            total += w[k] * normal_cdf((x - mean - offsets[k]) / sds[k])
-            if total >= share:
-                return False
+    for k in range(n):
+        z = (x - offsets[k]) / sds[k]
+        if z < _NOTHING_BELOW:
+            continue
+        total += w[k] if z > _ALL_BELOW else w[k] * normal_cdf(z)
+        if total >= share:
+            return False
     return True
 
 
@@ -294,7 +301,8 @@ def judge(  # type: ignore[no-untyped-def]
             millionth, so that what lies on a threshold does not hang on the last bit.
     """
     n_muscles = weights.shape[0]
-    sds = np.empty(offsets.size)
+    part_w, part_offset = np.empty(offsets.size), np.empty(offsets.size)
+    part_sd = np.empty(offsets.size)
     for m in range(n_muscles):
         if wanted[m] == 0:
             continue
@@ -326,18 +334,21 @@ def judge(  # type: ignore[no-untyped-def]
         answer[m, LOWER] = answer[m, UPPER] = math.nan
         if wanted[m] < 2:
             continue
+        n = 0
         for k in range(offsets.size):
-            sds[k] = math.sqrt(sd * sd + widths[k])
+            if weights[m, k] > NEGLIGIBLE:
+                part_w[n], part_offset[n] = weights[m, k], offsets[k]
+                part_sd[n] = math.sqrt(sd * sd + widths[k])
+                n += 1
         for c, share, z in ((LOWER, 0.025, -1.96), (UPPER, 0.975, 1.96)):
             # The mixture's quantile lies among those of its parts.
             a, b = math.inf, -math.inf
-            for k in range(offsets.size):
-                if weights[m, k] > NEGLIGIBLE:
-                    part = mean + offsets[k] + z * sds[k]
-                    a, b = min(a, part), max(b, part)
+            for k in range(n):
+                part = mean + part_offset[k] + z * part_sd[k]
+                a, b = min(a, part), max(b, part)
             while b - a > INTERVAL_STEP:
                 middle = 0.5 * (a + b)
-                if _is_below(middle, share, weights[m], mean, offsets, sds):
+                if _is_below(middle - mean, share, n, part_w, part_offset, part_sd):
                     a = middle
                 else:
                     b = middle

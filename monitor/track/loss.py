@@ -37,7 +37,6 @@ time (:mod:`monitor.track.loss_waiting`), and here what operators do.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -70,9 +69,15 @@ _OF_ITS_EPISODE = (
 """What explains a loss that is over and is not to explain the one that it comes back as."""
 
 
+# To read a member off its enum takes longer than all else that is done with it here.
+_UNCONFIRMED, _ACTIVE, _ACKNOWLEDGED, _LATCHED, _ = AlarmState
+_LOW, _MEDIUM, _HIGH = Priority
+_LOST = AlarmKind.RESPONSE_LOST
+
+
 def higher(a: Priority, b: Priority) -> Priority:
     """The higher of two priorities."""
-    return a if a is b or a is Priority.HIGH or b is Priority.LOW else b
+    return a if a is b or a is _HIGH or b is _LOW else b
 
 
 class _Seen(Struct, frozen=True, gc=False):
@@ -90,13 +95,13 @@ class Loss(Struct, frozen=True, gc=False):
     trial beyond the criterion; its ``evidence`` names the latest comparable trial, whichever way it
     went. ``kind`` is the worst it has been. ``absent_under`` is the setting of the stimulus that
     raised it, or alone brought it back, where that was another than its own, until a trial of its
-    own has had a say.
+    own has had a say. ``trials`` are the latest beyond the criterion, as shown.
     """
 
     condition: AlarmCondition
     track: TrackSection
     lowest_percent: float
-    trials: tuple[int, ...] = ()
+    trials: tuple[str, ...] = ()
     beyond: Beyond = Beyond()
     absent_under: str = ""
     recovered_in_a_row: int = 0
@@ -110,7 +115,7 @@ class Loss(Struct, frozen=True, gc=False):
     @property
     def is_latched(self) -> bool:
         """It is over and waits to be seen."""
-        return self.condition.state is AlarmState.LATCHED
+        return self.condition.state is _LATCHED
 
     @property
     def exhausted(self) -> bool:
@@ -120,8 +125,7 @@ class Loss(Struct, frozen=True, gc=False):
 
     def kind_after(self, comparison: Comparison) -> AlarmKind:
         """A condition that once was a lost response stays one, whatever flickers back."""
-        lost = AlarmKind.RESPONSE_LOST
-        return lost if comparison.kind is lost else self.condition.kind
+        return _LOST if comparison.kind is _LOST else self.condition.kind
 
     def acknowledged(self, by: str, at_s: float) -> Loss:
         """Somebody has seen it. A condition that is over ends here; one that stands goes on."""
@@ -189,7 +193,6 @@ class Loss(Struct, frozen=True, gc=False):
 
     def goes_on(
         self,
-        changes: dict[str, Any],
         evidence: Evidence,
         newly: bool,
         least: Priority | None,
@@ -197,10 +200,9 @@ class Loss(Struct, frozen=True, gc=False):
         judgement: Judgement | None,
         scope: Scope,
     ) -> Loss:
-        """State and priority of a condition that goes on, and the condition made of it all.
+        """State and priority of a condition that goes on.
 
         Args:
-            changes: of the condition, beside those that follow here.
             evidence: the whole of it.
             newly: this is what confirmed it.
             least: the priority that the trial alone asks for; None where it was not beyond the
@@ -211,32 +213,29 @@ class Loss(Struct, frozen=True, gc=False):
         """
         condition, seen = self.condition, self.seen
         evidence.pop(INTERRUPTED, None)
-        kind = changes.get("kind", condition.kind)
         priority = condition.priority
         if self.confirmed and (newly or least):
-            priority = higher(priority, _confirmed_priority(kind, judgement))
+            priority = higher(priority, _confirmed_priority(condition.kind, judgement))
         elif least:
             priority = higher(priority, least)
-        worse = self._worse(kind, priority)
-        state = AlarmState.ACTIVE if self.confirmed else AlarmState.UNCONFIRMED
-        if condition.state is AlarmState.ACKNOWLEDGED:
+        state = _ACTIVE if self.confirmed else _UNCONFIRMED
+        if condition.state is _ACKNOWLEDGED:
+            worse = self._worse(priority)
+            if worse:
+                evidence["worse"] = worse
             if newly or worse:
-                changes |= {"acknowledged_by": "", "acknowledged_s": None}
+                condition = replace(condition, acknowledged_by="", acknowledged_s=None)
                 seen = None
-                if worse:
-                    evidence["worse"] = worse
             else:
-                state = AlarmState.ACKNOWLEDGED
-        after = replace(
-            condition, **changes, state=state, priority=priority, evidence=evidence, scope=scope
-        )
+                state = _ACKNOWLEDGED
+        after = replace(condition, state=state, priority=priority, evidence=evidence, scope=scope)
         return replace(self, condition=after, seen=seen).since_high(at_s)
 
-    def _worse(self, kind: AlarmKind, priority: Priority) -> str:
+    def _worse(self, priority: Priority) -> str:
         """In words, how this is worse than what was acknowledged; empty where it is not."""
         if self.seen is None:
             return ""
-        if kind is not self.seen.kind:
+        if self.condition.kind is not self.seen.kind:
             return "response gone since acknowledged"
         fallen = self.seen.lowest_percent - self.lowest_percent
         if fallen >= WORSE_POINTS:
@@ -247,11 +246,8 @@ class Loss(Struct, frozen=True, gc=False):
 
     def since_high(self, at_s: float) -> Loss:
         """Since when a high condition waits for somebody."""
-        waits = (
-            self.condition.priority is Priority.HIGH
-            and self.condition.state is not AlarmState.ACKNOWLEDGED
-        )
-        if not waits:
+        condition = self.condition
+        if condition.priority is not _HIGH or condition.state is _ACKNOWLEDGED:
             if self.high_since_s is None:
                 return self
             return replace(self, high_since_s=None, passed_on=0)
@@ -271,4 +267,4 @@ def _confirmed_priority(kind: AlarmKind, judgement: Judgement | None) -> Priorit
         and judgement.scope is Scope.GLOBAL
         and kind is AlarmKind.AMPLITUDE_DROP
     )
-    return Priority.MEDIUM if lowered else Priority.HIGH
+    return _MEDIUM if lowered else _HIGH

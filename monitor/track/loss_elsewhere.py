@@ -44,7 +44,7 @@ def absent(loss: Loss, setting: str, trial: int, rule: str, at_s: float) -> Loss
         ),
         absent_under=setting if latched else now.absent_under,
         lowest_percent=0.0,
-        trials=(*now.trials, trial)[-SHOWN_TRIALS:],
+        trials=(*now.trials, str(trial))[-SHOWN_TRIALS:],
         confirmed=now.confirmed or newly,
         beyond=replace(now.beyond, trials=now.beyond.trials + 1),
         recovered_in_a_row=0,
@@ -54,7 +54,7 @@ def absent(loss: Loss, setting: str, trial: int, rule: str, at_s: float) -> Loss
     tell_counted(evidence, now.trials, now.beyond.trials, needed_trials(loss.track), 0.0)
     evidence["latest_trial"], evidence["latest_percent"] = trial, 0.0
     least = Priority.HIGH if now.confirmed else Priority.MEDIUM
-    return now.goes_on({}, evidence, newly, least, at_s, None, now.condition.scope)
+    return now.goes_on(evidence, newly, least, at_s, None, now.condition.scope)
 
 
 def present(loss: Loss, setting: str, trial: int, at_s: float) -> Loss:

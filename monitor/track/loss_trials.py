@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from monitor.config import TrackSection
@@ -19,6 +17,10 @@ from monitor.track.evidence import (
 from monitor.track.loss import OF_A_WAIT, OF_RECOVERY, RECOVER_TRIALS, SHOWN_TRIALS, Loss
 from monitor.track.scope import Judgement
 from monitor.types import AlarmCondition, AlarmKind, AlarmState, Priority
+
+_TAKEN_BACK = (*OF_RECOVERY, *OF_A_WAIT)
+_LOST = AlarmKind.RESPONSE_LOST
+_LOW, _MEDIUM, _ = Priority
 
 
 def raised(
@@ -75,18 +77,26 @@ def _beyond(
     at_s: float,
     noted: str,
 ) -> Loss:
-    before = loss.condition
-    lost = comparison.kind is AlarmKind.RESPONSE_LOST
-    evidence = before.evidence.copy()
-    for name in (*OF_RECOVERY, *OF_A_WAIT):
+    lost, percent = comparison.kind is _LOST, comparison.percent
+    evidence = loss.condition.evidence.copy()
+    for name in _TAKEN_BACK:
         evidence.pop(name, None)
     if loss.is_latched:
         evidence["returned_trial"] = comparison.trial
     now = replace(
         loss,
+        condition=replace(
+            loss.condition,
+            kind=loss.kind_after(comparison),
+            rule=rule,
+            trial=comparison.trial,
+            percent_of_baseline=percent,
+            baseline_uv=comparison.baseline.amplitude_uv,
+            amplitude_uv=comparison.amplitude_uv,
+        ),
         absent_under="",
-        lowest_percent=min(loss.lowest_percent, comparison.percent),
-        trials=(*loss.trials, comparison.trial)[-SHOWN_TRIALS:],
+        lowest_percent=min(loss.lowest_percent, percent),
+        trials=(*loss.trials, str(comparison.trial))[-SHOWN_TRIALS:],
         beyond=loss.beyond.and_one(lost=lost, counts=not comparison.uncertain),
         recovered_in_a_row=0,
         alone_since_s=at_s,
@@ -94,16 +104,8 @@ def _beyond(
     )
     counted, needed = now.beyond.trials, needed_trials(loss.track)
     tell_beyond(evidence, comparison, now.trials, counted, needed, now.lowest_percent)
-    changes: dict[str, Any] = {
-        "kind": loss.kind_after(comparison),
-        "rule": rule,
-        "trial": comparison.trial,
-        "percent_of_baseline": comparison.percent,
-        "baseline_uv": comparison.baseline.amplitude_uv,
-        "amplitude_uv": comparison.amplitude_uv,
-    }
-    least = Priority.MEDIUM if comparison.severe else Priority.LOW
-    return _judged(now, changes, evidence, comparison, judgement, least, at_s, noted)
+    least = _MEDIUM if comparison.severe else _LOW
+    return _judged(now, evidence, comparison, judgement, least, at_s, noted)
 
 
 def _better(
@@ -128,12 +130,11 @@ def _better(
         tell_latest(evidence, comparison)
         return now.over(evidence, at_s, noted)
     evidence["recovering"] = f"{in_a_row} of {RECOVER_TRIALS}"
-    return _judged(now, {}, evidence, comparison, judgement, None, at_s, noted)
+    return _judged(now, evidence, comparison, judgement, None, at_s, noted)
 
 
 def _judged(
     loss: Loss,
-    changes: dict[str, Any],
     evidence: Evidence,
     comparison: Comparison,
     judgement: Judgement,
@@ -145,11 +146,11 @@ def _judged(
     by = "" if loss.confirmed else confirmed_by(loss.beyond, judgement.estimate, loss.track)
     if by:
         evidence["confirmed_by"] = by
+        loss = replace(loss, confirmed=True)
     # One trial says nothing of the scope: an unconfirmed loss is neither focal nor global.
-    told = by or (loss.confirmed and comparison.beyond)
+    told = bool(by) or (loss.confirmed and comparison.beyond)
     scope = judgement.scope if told else loss.condition.scope
-    tell_judgement(evidence, comparison, judgement, of_scope=bool(told))
-    now = replace(loss, confirmed=True) if by else loss
+    tell_judgement(evidence, comparison, judgement, of_scope=told)
     if noted:
         evidence["noted"] = noted
-    return now.goes_on(changes, evidence, bool(by), least, at_s, judgement, scope)
+    return loss.goes_on(evidence, bool(by), least, at_s, judgement, scope)

@@ -96,6 +96,7 @@ class Muscles:
         self._recent: Callable[[int], Recent | None] = _nothing_recent
         self._known_recent: dict[int, Recent | None] = {}
         self._lost: frozenset[int] = frozenset()
+        self._touched: list[int] | None = None
 
     def asks_others(self, estimates: Sequence[Estimate | None]) -> bool:
         """Whether the judgement of these takes the estimates of the other muscles."""
@@ -126,6 +127,7 @@ class Muscles:
         self._shift_calm, self._shift_gradual = shift_calm, shift_gradual
         self._recent, self._lost = recent or _nothing_recent, lost
         self._known_recent = {}
+        self._touched = None
 
     def judge(self, affected: int) -> Judgement:
         """The judgement of channel ``affected``."""
@@ -137,12 +139,10 @@ class Muscles:
 
     def _is_gradual(self, affected: int, estimate: Estimate) -> bool:
         """The decline is older than ten minutes, and no step explains it."""
+        if estimate.p_sudden > GRADUAL_SUDDEN_MAX:
+            return False
         total = math.log(max(estimate.level_percent, 0.01) / 100.0)
-        return (
-            estimate.p_sudden <= GRADUAL_SUDDEN_MAX
-            and total < 0.0
-            and self._shift_gradual[affected] >= (1.0 - OLD_SHARE) * total
-        )
+        return total < 0.0 and self._shift_gradual[affected] >= (1.0 - OLD_SHARE) * total
 
     def _scope(self, affected: int, estimate: Estimate) -> tuple[Scope, str]:
         related = self._related[affected]
@@ -151,28 +151,40 @@ class Muscles:
             return self._scope_of_decline(estimate, controls, related.depths)
         if estimate.p_sudden < SUDDEN:
             return Scope.INDETERMINATE, f"probability of a sudden step {estimate.p_sudden:.2f}"
-        others = self._known(related.others)
-        unrest = self._unrest(others)
+        unrest = self._unrest(self._known(related.others))
         if unrest > UNREST_MAX:
             return Scope.INDETERMINATE, f"all vary more than before: {unrest:.1f} times"
+        touched = self._touched_but(affected)
         if controls and all(self._is_intact(i, itself=True) for i in controls):
-            between = [i for i in others if not self._is_intact(i) and not self._is_stepped(i)]
+            between = [i for i in touched if not self._is_stepped(i)]
             if between:
                 return Scope.INDETERMINATE, f"not told yet: {self._list(between)}"
             # Of a single muscle the others say it, below, all of them and not the controls alone.
-            if any(self._is_stepped(i) for i in others) and self._is_calm(controls):
+            if touched and self._is_calm(controls):
                 return Scope.FOCAL, f"controls intact: {self._list(controls)}"
-        if not self._known(related.mirrored) or not self._known(related.another):
+        if not self._knows_any(related.mirrored) or not self._knows_any(related.another):
             return Scope.INDETERMINATE, "no other side or no other muscle to compare with"
-        touched = [i for i in others if not self._is_intact(i)]
         if touched:
             return Scope.INDETERMINATE, f"changed too: {self._list(touched)}"
+        others = self._known(related.others)
         if not self._is_calm(others):
             return Scope.INDETERMINATE, f"all decline: {self._list(others)}"
         return Scope.FOCAL, f"the others are intact: {self._list(others)}"
 
     def _known(self, of: Sequence[int]) -> list[int]:
         return [i for i in of if self._estimates[i] is not None]
+
+    def _knows_any(self, of: Sequence[int]) -> bool:
+        estimates = self._estimates
+        return any(estimates[i] is not None for i in of)
+
+    def _touched_but(self, affected: int) -> list[int]:
+        """The other muscles that have taken a step, or may have."""
+        if self._touched is None:
+            self._touched = [
+                i for i, e in enumerate(self._estimates) if e is not None and e.p_intact < INTACT
+            ]
+        return [i for i in self._touched if i != affected]
 
     def _scope_of_decline(
         self, estimate: Estimate, controls: list[int], depths: Sequence[float]
