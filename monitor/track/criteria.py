@@ -124,6 +124,10 @@ class DropCriterion:
             return Comparison(
                 trial, _DROP, percent, amplitude_uv, baseline, False, recovered, False
             )
+        if not measurement.amplitude_uncertain:
+            beyond = not only_loss_alarms(baseline, alarm_percent)
+            severe = percent <= SEVERE_PERCENT
+            return Comparison(trial, _DROP, percent, amplitude_uv, baseline, beyond, False, severe)
         return self._low(trial, measurement, baseline, amplitude_uv, percent)
 
     def _low(
@@ -134,7 +138,7 @@ class DropCriterion:
         amplitude_uv: float,
         percent: float,
     ) -> Comparison:
-        """A trial that is uncertain or at or below the criterion."""
+        """A trial without a response, or one that is uncertain: its upper bound has a say."""
         lost, uncertain = measurement.status is Status.NO_RESPONSE, measurement.amplitude_uncertain
         alarm_percent, _ = self.thresholds(baseline.muscle)
         upper_uv = measurement.amplitude_upper_uv

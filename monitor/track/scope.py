@@ -96,7 +96,9 @@ class Muscles:
         self._recent: Callable[[int], Recent | None] = _nothing_recent
         self._known_recent: dict[int, Recent | None] = {}
         self._lost: frozenset[int] = frozenset()
-        self._touched: list[int] | None = None
+        self._with_estimate: set[int] = set()
+        self._touched: list[int] = []
+        self._unrest: list[tuple[int, float]] = []
 
     def asks_others(self, estimates: Sequence[Estimate | None]) -> bool:
         """Whether the judgement of these takes the estimates of the other muscles."""
@@ -127,7 +129,14 @@ class Muscles:
         self._shift_calm, self._shift_gradual = shift_calm, shift_gradual
         self._recent, self._lost = recent or _nothing_recent, lost
         self._known_recent = {}
-        self._touched = None
+        self._with_estimate = {i for i, e in enumerate(estimates) if e is not None}
+        self._unrest = [
+            (i, e.unrest) for i, e in enumerate(estimates) if e is not None and e.p_sudden < STEPPED
+        ]
+        # The muscles that have taken a step, or may have.
+        self._touched = [
+            i for i, e in enumerate(estimates) if e is not None and e.p_intact < INTACT
+        ]
 
     def judge(self, affected: int) -> Judgement:
         """The judgement of channel ``affected``."""
@@ -151,10 +160,10 @@ class Muscles:
             return self._scope_of_decline(estimate, controls, related.depths)
         if estimate.p_sudden < SUDDEN:
             return Scope.INDETERMINATE, f"probability of a sudden step {estimate.p_sudden:.2f}"
-        unrest = self._unrest(self._known(related.others))
+        unrest = self._unrest_but(affected)
         if unrest > UNREST_MAX:
             return Scope.INDETERMINATE, f"all vary more than before: {unrest:.1f} times"
-        touched = self._touched_but(affected)
+        touched = [i for i in self._touched if i != affected]
         if controls and all(self._is_intact(i, itself=True) for i in controls):
             between = [i for i in touched if not self._is_stepped(i)]
             if between:
@@ -162,7 +171,8 @@ class Muscles:
             # Of a single muscle the others say it, below, all of them and not the controls alone.
             if touched and self._is_calm(controls):
                 return Scope.FOCAL, f"controls intact: {self._list(controls)}"
-        if not self._knows_any(related.mirrored) or not self._knows_any(related.another):
+        known = self._with_estimate
+        if known.isdisjoint(related.mirrored) or known.isdisjoint(related.another):
             return Scope.INDETERMINATE, "no other side or no other muscle to compare with"
         if touched:
             return Scope.INDETERMINATE, f"changed too: {self._list(touched)}"
@@ -173,18 +183,6 @@ class Muscles:
 
     def _known(self, of: Sequence[int]) -> list[int]:
         return [i for i in of if self._estimates[i] is not None]
-
-    def _knows_any(self, of: Sequence[int]) -> bool:
-        estimates = self._estimates
-        return any(estimates[i] is not None for i in of)
-
-    def _touched_but(self, affected: int) -> list[int]:
-        """The other muscles that have taken a step, or may have."""
-        if self._touched is None:
-            self._touched = [
-                i for i, e in enumerate(self._estimates) if e is not None and e.p_intact < INTACT
-            ]
-        return [i for i in self._touched if i != affected]
 
     def _scope_of_decline(
         self, estimate: Estimate, controls: list[int], depths: Sequence[float]
@@ -254,23 +252,20 @@ class Muscles:
     def _is_calm(self, of: Sequence[int]) -> bool:
         return math.fsum(self._shift_calm[i] for i in of) / len(of) >= CALM_SHIFT
 
-    def _unrest(self, of: Sequence[int]) -> float:
-        """How far the latest trials of those without a step lie off what was expected of them."""
-        calm = [
-            e.unrest for i in of if (e := self._estimates[i]) is not None and e.p_sudden < STEPPED
-        ]
+    def _unrest_but(self, affected: int) -> float:
+        """How far the others' latest trials, of those without a step, lie off what was expected."""
+        calm = [unrest for i, unrest in self._unrest if i != affected]
         return math.fsum(calm) / len(calm) if calm else 1.0
 
     def _list(self, of: Sequence[int]) -> str:
-        return ", ".join([words for i in of if (words := self._word(i))])
+        in_words = self._in_words
+        return ", ".join([in_words.get(i) or self._word(i) for i in of])
 
     def _word(self, i: int) -> str:
-        """A muscle with its estimate, made once a trial; empty without one."""
-        words = self._in_words.get(i)
-        if words is None:
-            estimate = self._estimates[i]
-            words = "" if estimate is None else f"{self._names[i]} {estimate.percent:.0f} %"
-            self._in_words[i] = words
+        """A muscle that has an estimate with that, made once a trial."""
+        estimate = self._estimates[i]
+        assert estimate is not None, "only muscles with an estimate are named"
+        words = self._in_words[i] = f"{self._names[i]} {estimate.percent:.0f} %"
         return words
 
 

@@ -306,17 +306,10 @@ class Tracker:
         judgements = self._settings[key].judge([i for i, _, _ in asked], at_s, lost)
         changed = []
         for (_, channel, comparison), judgement in zip(asked, judgements, strict=True):
-            condition = self._alarms.judge(
-                key,
-                channel,
-                comparison,
-                judgement,
-                at_s,
-                noted=noted,
-            )
+            condition = self._alarms.judge(key, channel, comparison, judgement, at_s, noted=noted)
             if condition is not None:
                 changed.append(condition)
-                if condition.state is AlarmState.RESOLVED:
+                if condition.resolved_s is not None:
                     taken = self._alarms.simple.taken(condition, at_s)
                     changed += [taken] if taken else []
         return changed
