@@ -54,6 +54,40 @@ def test_the_latest_of_each_stands() -> None:
     assert snapshot["status"] == {"state": "running"}
 
 
+def baseline(seq: int, number: int, **body: Any) -> Envelope:
+    place = {"setting": "s", "channel": "c", "sweep_uv": [1.5, 2.5]}
+    return envelope(seq, "baseline", id=number, **(place | body))
+
+
+def past(model: ReadModel, setting: str = "", channel: str = "") -> list[tuple[Any, ...]]:
+    told = json.loads(model.baseline_history(setting, channel))
+    assert [p["baseline"]["sweep_uv"] for p in told] == [None] * len(told)
+    return [(p["baseline"]["id"], p["since"], p["until"]) for p in told]
+
+
+def test_every_baseline_that_stood_is_told_with_its_time() -> None:
+    model = model_of(
+        baseline(1, 1),
+        baseline(2, 2, channel="d"),
+        baseline(3, 1, amplitude_uv=400.0),
+        baseline(4, 3, amplitude_uv=250.0),
+        baseline(5, 4, setting="r"),
+    )
+    assert past(model) == [(1, "t1", "t4"), (2, "t2", None), (3, "t4", None), (4, "t5", None)]
+    assert past(model, channel="d") == [(2, "t2", None)]
+    assert past(model, "s", "c") == [(1, "t1", "t4"), (3, "t4", None)]
+    first = json.loads(model.baseline_history("s", "c"))[0]["baseline"]
+    assert first["amplitude_uv"] == 400.0, "as it last was"
+    [standing] = [b for b in json.loads(model.baselines()) if b["id"] == 3]
+    assert standing["sweep_uv"] == [1.5, 2.5]
+
+
+def test_the_history_of_baselines_is_bounded_and_keeps_those_that_stand(monkeypatch) -> None:
+    monkeypatch.setattr(module, "BASELINES", 3)
+    model = model_of(baseline(1, 1, channel="d"), *(baseline(seq, seq) for seq in range(2, 7)))
+    assert [number for number, _, _ in past(model)] == [1, 5, 6]
+
+
 def test_before_the_engine_has_spoken_nothing_is_known() -> None:
     model = ReadModel()
     assert model.snapshot() is None

@@ -178,6 +178,18 @@ class BaselineBody(_Body):
     overrode: list[int] = []
 
 
+class PastBaselineBody(_Body):
+    """A baseline that stands (``until`` null) or stood, without its sweep.
+
+    ``since`` and ``until`` are UTC: when it began, to be learned or as given, and when an operator
+    set another in its place.
+    """
+
+    since: str
+    until: str | None
+    baseline: BaselineBody
+
+
 class AnnotationBody(_Body):
     at_s: float
     text: str

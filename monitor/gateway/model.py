@@ -17,6 +17,7 @@ from monitor.wire import VERSION, Envelope
 
 SNAPSHOT_TRIALS = 500
 TRIALS = 5_000
+BASELINES = 5_000
 LOG_BYTES = 48 * 2**20
 WAVEFORMS = 16
 
@@ -31,6 +32,15 @@ class _Keys(msgspec.Struct, frozen=True):
 
 
 _keys = msgspec.json.Decoder(_Keys)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A baseline that stands or stood: its latest body, and from when until when (UTC text)."""
+
+    since: str
+    until: str | None
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,8 @@ class ReadModel:
         self._trials: dict[int, bytes] = {}
         self._alarms: dict[int, bytes] = {}
         self._baselines: dict[tuple[str, str], bytes] = {}
+        self._baseline_history: dict[int, _Kept] = {}
+        self._baseline_ids: dict[tuple[str, str], int] = {}
         self._annotations: list[bytes] = []
         self._status = b"null"
         self._log: deque[Logged] = deque()
@@ -123,8 +135,8 @@ class ReadModel:
                     del self._trials[next(iter(self._trials))]
             case "alarm" if keys.id is not None:
                 self._alarms[keys.id] = body
-            case "baseline":
-                self._baselines[keys.setting, keys.channel] = body
+            case "baseline" if keys.id is not None:
+                self._take_baseline(keys.id, (keys.setting, keys.channel), envelope.t, body)
             case "annotation":
                 self._annotations.append(body)
             case "status":
@@ -136,6 +148,22 @@ class ReadModel:
         while self._log_size > self._log_limit and len(self._log) > 1:
             self._log_size -= len(self._log.popleft().tail)
         return entry
+
+    def _take_baseline(self, number: int, place: tuple[str, str], t: str, body: bytes) -> None:
+        """A baseline as it stands from ``t`` on; one with a new number has replaced another."""
+        self._baselines[place] = body
+        kept = self._baseline_history.get(number)
+        if kept is not None:
+            kept.body = body
+            return
+        before = self._baseline_history.get(self._baseline_ids.get(place, number))
+        if before is not None:
+            before.until, before.body = t, _without_sweep(before.body)
+        self._baseline_ids[place] = number
+        self._baseline_history[number] = _Kept(t, None, body)
+        if len(self._baseline_history) > BASELINES:
+            over = (number for number, kept in self._baseline_history.items() if kept.until)
+            del self._baseline_history[next(over, number)]
 
     def since(self, seq: int, limit: int) -> Sequence[Logged] | None:
         """Events after ``seq``; None: some of them are older than what is kept here."""
@@ -179,6 +207,15 @@ class ReadModel:
     def baselines(self) -> bytes:
         return json_list(self._baselines.values())
 
+    def baseline_history(self, setting: str, channel: str) -> bytes:
+        """Every baseline that stands or stood, oldest first, as a JSON list; empty: of any."""
+        return json_list(
+            b'{"since":%b,"until":%b,"baseline":%b}'
+            % (msgspec.json.encode(kept.since), msgspec.json.encode(kept.until), body)
+            for kept in self._baseline_history.values()
+            if _is_of(body := _without_sweep(kept.body), setting, channel)
+        )
+
     def annotations(self) -> bytes:
         return json_list(self._annotations)
 
@@ -210,3 +247,14 @@ class ReadModel:
             pieces.pop()
         pieces.append(b"]}")
         return pieces
+
+
+def _without_sweep(body: bytes) -> bytes:
+    """A baseline's body for its history, which shows no sweep."""
+    baseline = msgspec.json.decode(body)
+    return msgspec.json.encode({**baseline, "sweep_uv": None})
+
+
+def _is_of(body: bytes, setting: str, channel: str) -> bool:
+    keys = _keys.decode(body)
+    return setting in ("", keys.setting) and channel in ("", keys.channel)

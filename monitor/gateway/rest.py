@@ -27,6 +27,7 @@ from monitor.gateway.bodies import (
     ExplanationBody,
     NewAnnotationBody,
     NewBaselineBody,
+    PastBaselineBody,
     Problem,
     ReadyBody,
     StatusBody,
@@ -122,6 +123,11 @@ def rest_router(hub: Hub, folder: Path | None) -> APIRouter:
     async def baselines() -> Response:
         """The baselines as they stand now."""
         return _Json(model.baselines())
+
+    @router.get("/baselines/history", responses=_answers(list[PastBaselineBody], 422))
+    async def baseline_history(setting: str = "", channel: str = "") -> Response:
+        """Every baseline that stands or stood, oldest first; of a setting or channel, or of all."""
+        return _Json(model.baseline_history(setting, channel))
 
     @router.post("/baselines", responses=_answers(list[BaselineBody], 404, 409, 422, 503))
     async def set_baseline(body: NewBaselineBody) -> Response:
