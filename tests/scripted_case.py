@@ -6,11 +6,12 @@ those of :mod:`monitor.types`, as the engine makes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from msgspec import structs
 
+from monitor.link import SetNewBaseline
 from monitor.types import (
     AlarmClass,
     AlarmCondition,
@@ -70,6 +71,7 @@ class ScriptedCase:
     baselines: dict[str, Baseline] = field(default_factory=dict)
     annotations: list[Annotation] = field(default_factory=list)
     status: CaseStatus = field(default_factory=lambda: CaseStatus(0.0, "running"))
+    set_anew: int = 0
 
     @property
     def case_s(self) -> float:
@@ -96,6 +98,32 @@ class ScriptedCase:
         until_s = self.case_s + seconds if seconds else None
         self.status = CaseStatus(self.case_s, "running", audio_paused_until_s=until_s)
         return self.status
+
+    def set_baseline(self, ask: SetNewBaseline) -> list[Baseline]:
+        """Baselines set anew, each with a number of its own, over what stands on the muscles."""
+        made = []
+        for name in ask.group:
+            was = self.baselines[name]
+            standing = [a for a in self.alarms.values() if a.channel == name]
+            given = ask.amplitude_uv is not None
+            self.set_anew += 1
+            self.baselines[name] = replace(
+                was,
+                id=len(CHANNELS) + self.set_anew,
+                state=BaselineState.FROZEN if given else BaselineState.LEARNING,
+                amplitude_uv=ask.amplitude_uv,
+                accepted=0,
+                responses=0,
+                trials=(),
+                sweep_uv=None,
+                set_by=ask.by,
+                reason=ask.reason,
+                role=ask.role,
+                before_uv=was.amplitude_uv,
+                overrode=tuple(a.id for a in standing if a.state is not AlarmState.RESOLVED),
+            )
+            made.append(self.baselines[name])
+        return made
 
     def acknowledge(self, alarm_id: int, by: str) -> AlarmCondition:
         """Somebody has seen the alarm. Raises KeyError where there is none."""

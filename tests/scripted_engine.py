@@ -147,19 +147,20 @@ class ScriptedEngine:
             return Reply(ask.id, body=msgspec.Raw(b"[]"))
         if self.refusing:
             return Reply(ask.id, 409, "not possible now")
-        event: Event
+        events: list[Event]
         match ask.ask:
             case AcknowledgeAlarm(alarm_id=alarm_id, by=by):
                 self.acknowledged.append((alarm_id, by))
-                event = self.case.acknowledge(alarm_id, by)
+                events = [self.case.acknowledge(alarm_id, by)]
             case AddAnnotation(text=text, by=by):
-                event = self.case.annotate(text, by)
+                events = [self.case.annotate(text, by)]
             case SetNewBaseline():
                 self.baselines.append(ask.ask)
                 text = f"baseline of {ask.ask.group[0]} (C3-C4 @ 450) was 410 uV, is learning"
-                event = self.case.annotate(f"{text}: {ask.ask.reason}", ask.ask.by)
+                note = self.case.annotate(f"{text}: {ask.ask.reason}", ask.ask.by)
+                events = [*self.case.set_baseline(ask.ask), note]
             case PauseAudioSignal(seconds=seconds):
-                event = self.case.pause_audio(seconds)
+                events = [self.case.pause_audio(seconds)]
             case ReadWaveform(trial=trial):
                 return self._waveform(ask.id, trial)
             case ReadExplanation(trial=trial):
@@ -167,10 +168,12 @@ class ScriptedEngine:
                 return self._explanation(ask.id, trial)
             case _:
                 return Reply(ask.id, 409, "not in the script")
-        body = self._publish(event)
-        now = wire.utc_text(datetime.now(UTC))
-        envelope = wire.Envelope(self.last_seq, now, wire.event_type(event), msgspec.Raw(body))
-        return Reply(ask.id, body=msgspec.Raw(msgspec.json.encode([envelope])))
+        made = []
+        for event in events:
+            body = msgspec.Raw(self._publish(event))
+            now = wire.utc_text(datetime.now(UTC))
+            made.append(wire.Envelope(self.last_seq, now, wire.event_type(event), body))
+        return Reply(ask.id, body=msgspec.Raw(msgspec.json.encode(made)))
 
     def _explanation(self, request_id: int, trial: int) -> Reply:
         """What spoke for a response lies in the 12 ms after its onset."""

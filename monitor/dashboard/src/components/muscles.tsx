@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { Alarm, Channel } from "../contract.ts";
 import type { ViewState } from "../state.ts";
 import { PRIORITY_MARK } from "../alarms.ts";
+import { actWords, baselineStateWords } from "../baselines.ts";
 import { microvolts } from "../figures.ts";
 import {
   baselineOf,
@@ -141,7 +142,9 @@ function Cell({ state, channel, open, setAnew, told, toggle }: CellProps) {
       <button
         type="button"
         class="plain anew"
-        title="Set the baseline anew"
+        title={[baselineStateWords(baseline), baseline === null ? "" : actWords(baseline)]
+          .filter((part) => part !== "")
+          .join(" · ")}
         aria-label={`Set the baseline of ${name} anew`}
         onClick={() => setAnew(channel.channel)}
       >

@@ -1,12 +1,16 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
-import { setBaseline } from "../api.ts";
+import { fetchBaselineHistory, setBaseline } from "../api.ts";
+import type { PastBaseline } from "../contract.ts";
 import type { ViewState } from "../state.ts";
 import {
   type Reach,
-  baselineHistory,
+  actWords,
   baselineStateWords,
+  beforeWords,
+  caseSeconds,
+  pastOf,
   reached,
   reachesOf,
   standingLosses,
@@ -200,16 +204,50 @@ function Dialog({ state, channel, operator, close }: Props) {
   );
 }
 
+/** Every baseline of some muscles, newest first: what it was, what it came to, who did it and why. */
 function History({ state, names }: { state: ViewState; names: readonly string[] }) {
-  const past = baselineHistory(state, names);
-  if (past.length === 0) return <p>No baseline of these was set by hand before.</p>;
+  const told = useBaselineHistory(state);
+  if (told.refusal !== "") return <p role="alert">No history: {told.refusal}</p>;
+  const past = pastOf(told.history, names);
+  if (past.length === 0) return <p>There was no baseline before.</p>;
+  const started = state.caseInfo?.started_utc ?? "";
   return (
-    <ol class="history">
-      {past.map((entry) => (
-        <li key={`${entry.at_s} ${entry.text}`}>
-          <time>{clock(entry.at_s)}</time> {entry.text} <small>{entry.by}</small>
-        </li>
-      ))}
+    <ol class="history" aria-label="Baselines so far">
+      {past.map(({ since, until, baseline }) => {
+        const before = beforeWords(baseline);
+        const act = actWords(baseline);
+        return (
+          <li key={baseline.id} data-stands={until === null}>
+            <time>{clock(caseSeconds(started, since))}</time>
+            <div>
+              {names.length > 1 && <b>{channelWords(state, baseline.channel, baseline.muscle)} </b>}
+              {before !== "" && `${before} → `}
+              {baselineStateWords(baseline)}
+              {until === null ? "" : `, until ${clock(caseSeconds(started, until))}`}
+              <small>{act === "" ? "learned from the first trials" : act}</small>
+              <small>{baseline.setting}</small>
+            </div>
+          </li>
+        );
+      })}
     </ol>
   );
+}
+
+/** The history, asked for when it is shown and again whenever a baseline changes. */
+function useBaselineHistory(state: ViewState): { history: PastBaseline[]; refusal: string } {
+  const [told, setTold] = useState<{ history: PastBaseline[]; refusal: string }>({
+    history: [],
+    refusal: "",
+  });
+  useEffect(() => {
+    let left = false;
+    fetchBaselineHistory()
+      .then((history) => !left && setTold({ history, refusal: "" }))
+      .catch((error: Error) => !left && setTold({ history: [], refusal: error.message }));
+    return () => {
+      left = true;
+    };
+  }, [state.baselines]);
+  return told;
 }
