@@ -246,7 +246,8 @@ def test_operators_acts(monitor: RunningMonitor, monkeypatch: pytest.MonkeyPatch
     wait_until(lambda: len(httpx.get(past, params={"channel": "L-TA"}).json()) == 2, "both")
     learned, given = httpx.get(past, params={"channel": "L-TA", "setting": "default"}).json()
     assert learned["until"] == given["since"] > learned["since"]
-    assert given["until"] is None
+    assert (given["until"], given["until_s"]) == (None, None)
+    assert learned["until_s"] == given["since_s"]
     assert learned["baseline"]["set_by"] == ""
     told = {name: given["baseline"][name] for name in ("set_by", "role", "reason", "before_uv")}
     assert told == {

@@ -82,6 +82,24 @@ def test_every_baseline_that_stood_is_told_with_its_time() -> None:
     assert standing["sweep_uv"] == [1.5, 2.5]
 
 
+def test_a_baseline_began_with_its_trial_or_with_the_remark_of_who_set_it() -> None:
+    model = model_of(
+        envelope(1, "trial", trial=1, stimulus_s=20.0),
+        baseline(2, 1),
+        baseline(3, 2, channel="d"),
+        envelope(4, text="incision", at_s=25.0),
+        baseline(5, 3, set_by="XY"),
+        envelope(6, text="baseline of c", at_s=33.0),
+        envelope(7, text="later", at_s=44.0),
+    )
+    told = json.loads(model.baseline_history("", ""))
+    assert [(p["since_s"], p["until_s"]) for p in told] == [
+        (20.0, 33.0),
+        (20.0, None),
+        (33.0, None),
+    ]
+
+
 def test_the_history_of_baselines_is_bounded_and_keeps_those_that_stand(monkeypatch) -> None:
     monkeypatch.setattr(module, "BASELINES", 3)
     model = model_of(baseline(1, 1, channel="d"), *(baseline(seq, seq) for seq in range(2, 7)))

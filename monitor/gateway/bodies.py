@@ -182,11 +182,13 @@ class PastBaselineBody(_Body):
     """A baseline that stands (``until`` null) or stood, without its sweep.
 
     ``since`` and ``until`` are UTC: when it began, to be learned or as given, and when an operator
-    set another in its place.
+    set another in its place; ``since_s`` and ``until_s`` the same in seconds of the case.
     """
 
     since: str
+    since_s: float
     until: str | None
+    until_s: float | None
     baseline: BaselineBody
 
 

@@ -29,6 +29,9 @@ class _Keys(msgspec.Struct, frozen=True):
     id: int | None = None
     setting: str = ""
     channel: str = ""
+    stimulus_s: float | None = None
+    at_s: float | None = None
+    set_by: str = ""
 
 
 _keys = msgspec.json.Decoder(_Keys)
@@ -36,11 +39,26 @@ _keys = msgspec.json.Decoder(_Keys)
 
 @dataclass(slots=True)
 class _Kept:
-    """A baseline that stands or stood: its latest body, and from when until when (UTC text)."""
+    """A baseline that stands or stood: its latest body, since when, and what took its place.
+
+    ``since_s``, in seconds of the case, is the trial that began it, or the remark of who set it.
+    """
 
     since: str
-    until: str | None
+    since_s: float
     body: bytes
+    replaced_by: _Kept | None = None
+
+    def told(self, body: bytes) -> bytes:
+        """The entry of the history, with ``body`` for the baseline."""
+        after = self.replaced_by
+        when = {
+            "since": self.since,
+            "since_s": self.since_s,
+            "until": None if after is None else after.since,
+            "until_s": None if after is None else after.since_s,
+        }
+        return msgspec.json.encode({**when, "baseline": msgspec.Raw(body)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,8 @@ class ReadModel:
         self._baselines: dict[tuple[str, str], bytes] = {}
         self._baseline_history: dict[int, _Kept] = {}
         self._baseline_ids: dict[tuple[str, str], int] = {}
+        self._begun: list[_Kept] = []  # set by an operator whose remark is still to come
+        self._case_s = 0.0
         self._annotations: list[bytes] = []
         self._status = b"null"
         self._log: deque[Logged] = deque()
@@ -128,6 +148,7 @@ class ReadModel:
             return None
         body = bytes(envelope.body)
         keys = _keys.decode(body)
+        self._follow_time(envelope.type, keys)
         match envelope.type:
             case "trial" if keys.trial is not None:
                 self._trials[keys.trial] = body
@@ -136,7 +157,7 @@ class ReadModel:
             case "alarm" if keys.id is not None:
                 self._alarms[keys.id] = body
             case "baseline" if keys.id is not None:
-                self._take_baseline(keys.id, (keys.setting, keys.channel), envelope.t, body)
+                self._take_baseline(keys.id, keys, envelope.t, body)
             case "annotation":
                 self._annotations.append(body)
             case "status":
@@ -149,21 +170,38 @@ class ReadModel:
             self._log_size -= len(self._log.popleft().tail)
         return entry
 
-    def _take_baseline(self, number: int, place: tuple[str, str], t: str, body: bytes) -> None:
+    def _take_baseline(self, number: int, keys: _Keys, t: str, body: bytes) -> None:
         """A baseline as it stands from ``t`` on; one with a new number has replaced another."""
+        place = keys.setting, keys.channel
         self._baselines[place] = body
         kept = self._baseline_history.get(number)
         if kept is not None:
             kept.body = body
             return
         before = self._baseline_history.get(self._baseline_ids.get(place, number))
+        now = self._baseline_history[number] = _Kept(t, self._case_s, body)
         if before is not None:
-            before.until, before.body = t, _without_sweep(before.body)
+            before.replaced_by, before.body = now, _without_sweep(before.body)
+        if keys.set_by:
+            self._begun.append(now)
         self._baseline_ids[place] = number
-        self._baseline_history[number] = _Kept(t, None, body)
         if len(self._baseline_history) > BASELINES:
-            over = (number for number, kept in self._baseline_history.items() if kept.until)
+            over = (n for n, old in self._baseline_history.items() if old.replaced_by)
             del self._baseline_history[next(over, number)]
+
+    def _follow_time(self, kind: str, keys: _Keys) -> None:
+        """What a baseline does not tell: when in the case it began.
+
+        One that is learned follows its trial; one that is set is followed by the remark of that.
+        """
+        told_s = keys.at_s if keys.stimulus_s is None else keys.stimulus_s
+        if told_s is None:
+            return
+        self._case_s = told_s
+        if kind == "annotation":
+            for kept in self._begun:
+                kept.since_s = told_s
+        self._begun.clear()
 
     def since(self, seq: int, limit: int) -> Sequence[Logged] | None:
         """Events after ``seq``; None: some of them are older than what is kept here."""
@@ -210,8 +248,7 @@ class ReadModel:
     def baseline_history(self, setting: str, channel: str) -> bytes:
         """Every baseline that stands or stood, oldest first, as a JSON list; empty: of any."""
         return json_list(
-            b'{"since":%b,"until":%b,"baseline":%b}'
-            % (msgspec.json.encode(kept.since), msgspec.json.encode(kept.until), body)
+            kept.told(body)
             for kept in self._baseline_history.values()
             if _is_of(body := _without_sweep(kept.body), setting, channel)
         )

@@ -85,8 +85,3 @@ export function pastOf(
     .filter((past) => channels.includes(past.baseline.channel))
     .toSorted((a, b) => b.since.localeCompare(a.since) || b.baseline.id - a.baseline.id);
 }
-
-/** Seconds of the case at a moment that is told in UTC. */
-export function caseSeconds(startedUtc: string, utc: string): number {
-  return (Date.parse(utc) - Date.parse(startedUtc)) / 1000;
-}

@@ -108,10 +108,12 @@ export interface Baseline {
   overrode: number[];
 }
 
-/** A baseline that stands (`until` null) or stood, without its sweep; both times are UTC. */
+/** A baseline that stands (`until` null) or stood, without its sweep; in UTC and case seconds. */
 export interface PastBaseline {
   since: string;
+  since_s: number;
   until: string | null;
+  until_s: number | null;
   baseline: Baseline;
 }
 

@@ -9,7 +9,6 @@ import {
   actWords,
   baselineStateWords,
   beforeWords,
-  caseSeconds,
   pastOf,
   reached,
   reachesOf,
@@ -210,20 +209,19 @@ function History({ state, names }: { state: ViewState; names: readonly string[] 
   if (told.refusal !== "") return <p role="alert">No history: {told.refusal}</p>;
   const past = pastOf(told.history, names);
   if (past.length === 0) return <p>There was no baseline before.</p>;
-  const started = state.caseInfo?.started_utc ?? "";
   return (
     <ol class="history" aria-label="Baselines so far">
-      {past.map(({ since, until, baseline }) => {
+      {past.map(({ since_s, until_s, baseline }) => {
         const before = beforeWords(baseline);
         const act = actWords(baseline);
         return (
-          <li key={baseline.id} data-stands={until === null}>
-            <time>{clock(caseSeconds(started, since))}</time>
+          <li key={baseline.id} data-stands={until_s === null}>
+            <time>{clock(since_s)}</time>
             <div>
               {names.length > 1 && <b>{channelWords(state, baseline.channel, baseline.muscle)} </b>}
               {before !== "" && `${before} → `}
               {baselineStateWords(baseline)}
-              {until === null ? "" : `, until ${clock(caseSeconds(started, until))}`}
+              {until_s === null ? "" : `, until ${clock(until_s)}`}
               <small>{act === "" ? "learned from the first trials" : act}</small>
               <small>{baseline.setting}</small>
             </div>
