@@ -504,6 +504,10 @@ def test_a_remark_reaches_the_loss_that_stands_though_no_trial_follows() -> None
     assert losses(case.command(Annotate("incision", "Dr A"))) == []
     [told] = losses(case.command(Annotate("propofol bolus", "Dr A")))
     assert (told.state, told.evidence["noted"]) == (raised.state, "propofol bolus (after trial 13)")
+    for _ in range(2):
+        assert len(losses(case.command(Annotate("propofol bolus", "Dr A")))) == 1
+    full = losses(case.command(Annotate("propofol bolus", "Dr A")))
+    assert full == [], "it is told three times over already"
     case.trial()
     case.trial()
     assert losses(case.command(Annotate("MAP 80", "Dr A"))) == [], "nothing stands"

@@ -232,7 +232,11 @@ class AlarmBook:
     def remarked(self, text: str) -> list[AlarmCondition]:
         """Somebody noted what may explain the losses that stand; latched ones are over."""
         standing = [loss for losses in self._losses.values() for loss in losses.values()]
-        return [self._keep_loss(loss.remarked(text)) for loss in standing if not loss.is_latched]
+        return [
+            self._keep_loss(after)
+            for loss in standing
+            if not loss.is_latched and (after := loss.remarked(text)) is not loss
+        ]
 
     def tick(self, at_s: float) -> list[AlarmCondition]:
         """Time passed: unconfirmed losses rise, high conditions that nobody takes are passed on."""

@@ -145,8 +145,13 @@ class Loss(Struct, frozen=True, gc=False):
         return seen_as(after, condition.kind, condition.priority, self.lowest_percent)
 
     def remarked(self, text: str) -> Loss:
-        """After its latest trial somebody noted what may explain it."""
+        """After its latest trial somebody noted what may explain it.
+
+        Itself where that is all told already.
+        """
         evidence = noted_after(self.condition.evidence, text)
+        if evidence == self.condition.evidence:
+            return self
         return replace(self, condition=replace(self.condition, evidence=evidence))
 
     # ------------------------------------------------------------------ its states
