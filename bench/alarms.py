@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import structs
 
 from bench import alarm_controls, alarm_waiting
 from bench.alarm_cases import DESIGN, EVALUATION, Case, Loss, Scenario, read, simulate, wider
@@ -39,7 +40,7 @@ from bench.measured import header, machine, row
 from monitor.config import CaseConfig, TrackSection
 from monitor.track.estimator import AmplitudeEstimator
 from monitor.track.tracker import Tracker
-from monitor.types import Epoch, MonitorError, Stimulus
+from monitor.types import Epoch, Measurement, MonitorError, Stimulus
 
 RULES: tuple[Rule, ...] = (InARow(1), InARow(2), InARow(3), Ewma(), Ours())
 MUSCLES = ("APB", "AH", "TA")
@@ -225,7 +226,8 @@ def with_outlier(case: Case, i: int) -> Case:
 def _cost() -> None:
     """The time of a trial of 16 muscles in this stage: the estimator alone, then all of it.
 
-    A stable case with the whole fade, so that some unconfirmed losses stand in most of its trials.
+    A stable case with the whole fade, so that some unconfirmed losses stand in most of its trials;
+    and the same with eight muscles at 30 % from the end of learning on.
     """
     case = simulate(wider(STABLE, 16), 1, DESIGN)[0]
     channels = channels_of(case)
@@ -235,11 +237,12 @@ def _cost() -> None:
     ]
     rng = np.random.default_rng(DESIGN)
     sweeps_uv = rng.normal(0.0, 100.0, (len(channels), 1250)).astype(np.float32)
-    estimates, learning, after = [], [], []
+    lost = [tuple(_at_30_percent(m) if i < 8 else m for i, m in enumerate(row)) for row in trials]
+    estimates, learning, after, alarmed = [], [], [], []
     for _ in range(REPEATS):
         estimator = AmplitudeEstimator(channels, [50.0] * len(channels))
         given: list[float | None] = [float(uv) for uv in np.median(case.amplitude_uv[:10], axis=0)]
-        tracker = Tracker(channels, CaseConfig())
+        tracker, with_losses = Tracker(channels, CaseConfig()), Tracker(channels, CaseConfig())
         for t, trial in enumerate(trials):
             at_s = float(case.time_s[t])
             before = time.perf_counter()
@@ -255,10 +258,27 @@ def _cost() -> None:
             for _ in tracker.trial(epoch, trial, sweeps_uv):
                 pass
             (learning if t < LEARNING else after).append(1e3 * (time.perf_counter() - before))
+            given_now = trial if t < LEARNING else lost[t]
+            before = time.perf_counter()
+            for _ in with_losses.trial(epoch, given_now, sweeps_uv):
+                pass
+            if t >= LEARNING:
+                alarmed.append(1e3 * (time.perf_counter() - before))
     print("\ncost of a trial of 16 muscles\n" + header())
     print(row("estimator: state, every estimate, interval", estimates, (50, 0.1)))
     print(row("whole stage, baselines frozen", after, (50, 0.1)))
+    print(row("whole stage, 8 muscles at 30 % of baseline", alarmed))
     print(row(f"whole stage, first {LEARNING} trials (learning)", learning))
+
+
+def _at_30_percent(measured: Measurement) -> Measurement:
+    """The same with less than a third of the amplitude, and of its bounds."""
+    shares = {
+        name: 0.3 * uv
+        for name in ("amplitude_uv", "amplitude_lower_uv", "amplitude_upper_uv")
+        if (uv := getattr(measured, name)) is not None
+    }
+    return structs.replace(measured, **shares)
 
 
 class Frontier:
