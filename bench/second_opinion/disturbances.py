@@ -1,7 +1,8 @@
 """What lies over the second opinion's responses: noise, pulses, and artefacts that a reader sees.
 
 Each is a function of the generator and the set-up and gives (samples,) values; the artefacts stand
-in units of the noise's SD, so that their share of hard cases does not hang on its size.
+in units of the noise's SD, so that their share of hard cases does not hang on its size. They are
+labelled as the recorded sweep shows them: hum that a monitor takes away is there all the same.
 """
 
 from __future__ import annotations
