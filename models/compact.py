@@ -1,7 +1,7 @@
 """The deployed network: small enough that sixteen muscles cost a fraction of a millisecond.
 
-A strided stem brings 500 samples to 125 and then 63 steps of 1.6 ms; four residual convolutions,
-dilated 1, 3, 9 and 18, see 50 ms to each side. From there:
+A strided stem brings 500 samples to 125 and then 63 steps of 1.6 ms; five residual convolutions,
+dilated 1, 3, 9, 18 and 2, see 50 ms to each side. From there:
 
 * **Onset and end** are distributions over 504 bins of 0.2 ms, eight bins a step, so that no pooling
   ever loses a position (a *heat map*, as in landmark detection). The onset is the distribution's
@@ -33,8 +33,7 @@ from models.architecture import FLOOR, SCALE_UV
 from monitor.measure.network import ARTEFACT_TYPES
 from monitor.measure.resample import NETWORK_FS_HZ, NETWORK_SAMPLES
 
-CHANNELS, STEM, BODY, EMBEDDING = 4, 16, 48, 128
-DILATIONS = (1, 3, 9, 18)
+CHANNELS, EMBEDDING = 4, 128
 #: What the dense layer sees of the features: their mean, largest, at the onset, inside.
 VIEWS = 4
 #: Steps of the body, samples in a step, and bins in all.
@@ -58,10 +57,28 @@ HEADS = {
     "morphology": MORPHOLOGIES,
 }
 EXTREMES = 4
-#: All that the dense layer sees: views of the features, extremes, the onset's place and spread.
-SEEN = VIEWS * BODY + EXTREMES + 2
 #: Where the compression of a channel turns from linear to flat, in units of the scale.
 KNEE, KNEE_WHOLE = 2.0, 10.0
+
+
+class Size(NamedTuple):
+    """Filters of the stem, features of the body, and the dilation of each of its convolutions."""
+
+    stem: int
+    body: int
+    dilations: tuple[int, ...]
+
+    @property
+    def seen(self) -> int:
+        """All that the dense layer sees: views of the features, extremes, the onset's place and
+        spread.
+        """
+        return VIEWS * self.body + EXTREMES + 2
+
+
+#: What training begins with (:mod:`models.widen`), and what is deployed.
+NARROW = Size(16, 48, (1, 3, 9, 18))
+WIDE = Size(24, 64, (1, 3, 9, 18, 2))
 
 
 class Raw(NamedTuple):
@@ -117,7 +134,7 @@ class Place(NamedTuple):
 class Body(NamedTuple):
     """What the heads read. ``views`` (batch, 2, 63): weights of the steps at the onset, inside.
 
-    ``seen`` (batch, 198): what the dense layer is given.
+    ``seen`` (batch, 262): what the dense layer is given.
     """
 
     features: Tensor
@@ -134,16 +151,20 @@ class CompactNet(nn.Module):
 
     Args:
         window_offset_ms: where the window starts, from the last pulse.
+        size: the deployed one unless told otherwise.
     """
 
-    def __init__(self, window_offset_ms: float) -> None:
+    def __init__(self, window_offset_ms: float, size: Size = WIDE) -> None:
         super().__init__()
         self.window_offset_ms = window_offset_ms
-        self.stem = _convolution(CHANNELS, STEM, 9, stride=4)
-        self.down = _convolution(STEM, BODY, 5, stride=2)
-        self.body = nn.ModuleList(_convolution(BODY, BODY, 3, dilation=d) for d in DILATIONS)
-        self.maps = nn.Conv1d(BODY, 2 * FOLD, 1)
-        self.dense = nn.Linear(SEEN, EMBEDDING)
+        self.size = size
+        self.stem = _convolution(CHANNELS, size.stem, 9, stride=4)
+        self.down = _convolution(size.stem, size.body, 5, stride=2)
+        self.body = nn.ModuleList(
+            _convolution(size.body, size.body, 3, dilation=d) for d in size.dilations
+        )
+        self.maps = nn.Conv1d(size.body, 2 * FOLD, 1)
+        self.dense = nn.Linear(size.seen, EMBEDDING)
         self.dropout = nn.Dropout(0.1)
         self.heads = nn.Linear(EMBEDDING, sum(HEADS.values()))
         self.register_buffer("smoothing", torch.from_numpy(_smoothing()), persistent=False)
@@ -161,8 +182,8 @@ class CompactNet(nn.Module):
         #: Set on the validation split: stated over trained spread, see ``models.calibrate``.
         self.register_buffer("onset_sd_scale", torch.ones(()))
         self.register_buffer("amplitude_sd_scale", torch.ones(()))
-        self.register_buffer("usual", torch.zeros(SEEN))
-        self.register_buffer("whitening", torch.eye(SEEN))
+        self.register_buffer("usual", torch.zeros(size.seen))
+        self.register_buffer("whitening", torch.eye(size.seen))
 
     def channels(self, sweep: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Bring sweeps to their own scale.
@@ -191,7 +212,7 @@ class CompactNet(nn.Module):
         return stacked, whole, largest, scale
 
     def features(self, stacked: Tensor) -> Tensor:
-        """(batch, 48, 63) of the channels (batch, 4, 500)."""
+        """(batch, 64, 63) of the channels (batch, 4, 500)."""
         x = torch.relu(self.down(torch.relu(self.stem(stacked))))
         for block in self.body:
             x = torch.relu(x + block(x))
@@ -294,8 +315,8 @@ class CompactNet(nn.Module):
         row = list(HEADS).index("response")
         weight = self.heads.weight[sum(list(HEADS.values())[:row])]
         active = (body.hidden > 0.0).to(body.hidden.dtype) * weight
-        seen = active @ self.dense.weight[:, : VIEWS * BODY]
-        mean, largest, at, inside = seen[:, :, None].split(BODY, dim=1)
+        seen = active @ self.dense.weight[:, : VIEWS * self.size.body]
+        mean, largest, at, inside = seen[:, :, None].split(self.size.body, dim=1)
         x = body.features
         # The largest value's gradient lies where it is; a feature that never fires adds nothing.
         is_largest = (x >= x.amax(dim=2, keepdim=True)).to(x.dtype)

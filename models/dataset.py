@@ -26,7 +26,7 @@ WINDOW_OFFSET_MS = 3.0
 
 
 #: What the training data follow from.
-SOURCES = ("responses.py", "disturbances.py", "hard.py", "simulator.py")
+SOURCES = ("responses.py", "disturbances.py", "varied.py", "hard.py", "simulator.py")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,7 +41,7 @@ from models.compact import Answers as CompactAnswers
 from models.compact import CompactNet
 from models.dataset import simulate_windows
 from models.explaining import branch_off
-from models.train import CHECKPOINTS, DEFAULTS, build
+from models.train import CHECKPOINTS, STAGES, read_checkpoint
 from monitor.measure.network import (
     EXTRAS,
     INPUT,
@@ -73,9 +73,7 @@ FLOAT_FILTERS = 16
 
 def load_checkpoint(path: Path) -> tuple[CompactNet | MepCnn, dict[str, Any]]:
     """The trained network, in evaluation mode, and the rest of its checkpoint."""
-    checkpoint = torch.load(path, weights_only=True)
-    model = build(checkpoint["network"])
-    model.load_state_dict(checkpoint["state"])
+    model, checkpoint = read_checkpoint(path)
     return model.eval(), checkpoint
 
 
@@ -306,7 +304,7 @@ def _git_revision() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__)
-    parser.add_argument("--network", choices=tuple(DEFAULTS), default="compact")
+    parser.add_argument("--network", choices=tuple(STAGES), default="compact")
     parser.add_argument("--checkpoint", type=Path, help="default out/<network>.pt")
     parser.add_argument("--out", type=Path, help="default: its place in models/weights")
     parser.add_argument("--precision", choices=("int8", "fp32"))

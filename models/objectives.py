@@ -1,7 +1,9 @@
 """What each network is trained for: targets from a simulated truth, and losses.
 
 * The compact network: cross-entropy of its heat maps against a Gaussian of 0.25 ms around the true
-  onset and end, so that it learns to spread where an onset drowns in noise; a Laplace likelihood of
+  onset and end, so that it learns to spread where an onset drowns in noise; of the onset beside it
+  the continuous ranked probability score (Gneiting & Raftery, JASA 2007), as proper a score, which
+  counts how many milliseconds a misplaced share is away; a Laplace likelihood of
   the logarithm of the amplitude, whose scale is its uncertainty; binary cross-entropies.
 * The paper's network, as the paper has it: mean squared errors and binary cross-entropies.
 """
@@ -16,23 +18,34 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.architecture import SCALE_UV, UNIT_MS, MepCnn
-from models.compact import FIRST_EDGE_MS, MORPHOLOGIES, CompactNet
+from models.compact import (
+    BIN_MS,
+    BINS,
+    FIRST_EDGE_MS,
+    FOLD,
+    MORPHOLOGIES,
+    STEPS,
+    CompactNet,
+)
 from models.dataset import WindowSet
 
 #: Standard deviation of the heat maps' targets.
 TARGET_SD_MS = 0.25
 #: Of a paper-network regression, a sweep of this SNR counts half, one of half this SNR a fifth.
 HALF_WEIGHT_SNR = 4.0
+#: Of the onset's distance, a sweep of this SNR counts half, one of half this SNR a fifth.
+HALF_DISTANCE_SNR = 5.0
 #: Names of the losses and their weights.
 COMPACT_WEIGHTS = {
     "onset": 1.0,
+    "onset_distance": 2.0,
     "end": 0.3,
     "amplitude": 1.0,
     "response": 3.0,
     "artefact": 1.0,
     "types": 3.0,
     "severity": 0.3,
-    "morphology": 0.5,
+    "morphology": 1.0,
 }
 PAPER_WEIGHTS = {
     "amplitude": 0.5,
@@ -87,9 +100,11 @@ def _compact_losses(model: CompactNet, sweeps: Tensor, targets: Targets) -> dict
     spread = raw.log_amplitude_spread.clamp(-6.0, 3.0)
     log_amplitude = torch.log(targets.amplitude_uv.clamp(min=0.1) / SCALE_UV)
     off = (raw.log_amplitude - log_amplitude).abs()
+    clearly = share * targets.snr.square() / (targets.snr.square() + HALF_DISTANCE_SNR**2)
     kind = (targets.phases.long() - 1).clamp(0, MORPHOLOGIES - 1)
     return {
         "onset": (share * _map_loss(raw.onset_logits, from_edge_ms, model.bin_ms)).sum(),
+        "onset_distance": (clearly * _distance_ms(raw.onset_logits, from_edge_ms)).sum(),
         "end": (
             share * _map_loss(raw.end_logits, from_edge_ms + targets.duration_ms, model.bin_ms)
         ).sum(),
@@ -110,6 +125,18 @@ def _map_loss(logits: Tensor, at_ms: Tensor, bin_ms: Tensor) -> Tensor:
     """Cross-entropy of each map against a Gaussian about its truth, (batch,)."""
     target = torch.softmax(-0.5 * ((bin_ms - at_ms[:, None]) / TARGET_SD_MS).square(), dim=1)
     return -(target * torch.log_softmax(logits, dim=1)).sum(dim=1)
+
+
+def _distance_ms(logits: Tensor, at_ms: Tensor) -> Tensor:
+    """Continuous ranked probability score of each map, (batch,) in ms.
+
+    For a map in one bin that is the distance from it to the truth.
+    """
+    in_time = torch.softmax(logits, dim=1).reshape(-1, FOLD, STEPS).transpose(1, 2).flatten(1)
+    ends_ms = BIN_MS * torch.arange(1, BINS + 1)
+    # Half passed at the truth itself: else the best map would lie half a bin too late.
+    passed = ((ends_ms - at_ms[:, None]) / BIN_MS + 0.5).clamp(0.0, 1.0)
+    return BIN_MS * (in_time.cumsum(dim=1) - passed).square().sum(dim=1)
 
 
 def _paper_losses(model: MepCnn, sweeps: Tensor, targets: Targets) -> dict[str, Tensor]:

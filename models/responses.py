@@ -28,6 +28,7 @@ recorded wave by the monitor's own rule (:mod:`monitor.measure.morphology`), wit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -109,15 +110,37 @@ def draw_responses(
         grid: where to sample; at least 16 kHz, so that an onset is known to 0.05 ms and better.
         amplifier: what they are recorded with.
     """
+    return draw_usable(rng, count, grid, amplifier, _unit_sums, ONSET_RANGE_MS, DURATION_RANGE_MS)
+
+
+def draw_usable(
+    rng: np.random.Generator,
+    count: int,
+    grid: Grid,
+    amplifier: Amplifier,
+    draw: Callable[[np.random.Generator, int, Grid], FloatArray],
+    onset_range_ms: tuple[float, float],
+    duration_range_ms: tuple[float, float],
+    begins_share: float = 1.0,
+) -> Responses:
+    """Waves of ``draw`` as recorded, drawn until ``count`` lie inside both ranges.
+
+    Args:
+        draw: gives (k, grid.n_samples) before any amplifier.
+        onset_range_ms, duration_range_ms: what is kept, from the last pulse.
+        begins_share: a wave that stands higher than this share of its peak where the grid begins is
+            not kept.
+    """
     kept: list[Responses] = []
     missing = count
     while missing > 0 or not kept:
-        drawn = _recorded(_unit_sums(rng, missing + missing // 3 + 2, grid), grid, amplifier)
+        drawn = _recorded(draw(rng, missing + missing // 3 + 2, grid), grid, amplifier)
         usable = (
-            (drawn.onset_ms >= ONSET_RANGE_MS[0])
-            & (drawn.onset_ms <= ONSET_RANGE_MS[1])
-            & (drawn.duration_ms >= DURATION_RANGE_MS[0])
-            & (drawn.duration_ms <= DURATION_RANGE_MS[1])
+            (drawn.onset_ms >= onset_range_ms[0])
+            & (drawn.onset_ms <= onset_range_ms[1])
+            & (drawn.duration_ms >= duration_range_ms[0])
+            & (drawn.duration_ms <= duration_range_ms[1])
+            & (np.abs(drawn.waves[:, 0]) <= begins_share)
         )
         take = np.flatnonzero(usable)[:missing]
         kept.append(Responses(*(getattr(drawn, field.name)[take] for field in fields(Responses))))

@@ -65,6 +65,8 @@ ABSENT_SHARE = 0.35
 #: Of the blocks to train on; and how many of their sweeps hold no response.
 HARD_SHARE = 0.3
 HARD_ABSENT_SHARE = 0.5
+#: Of the blocks to train on, so many have responses of other makings.
+VARIED_SHARE = 0.45
 
 #: What the network sees, from the last pulse; and where the blanking of its artefact ends.
 SEEN_MS = (4.2, 103.0)
@@ -146,7 +148,14 @@ def simulate_block(seed: int, split: str, number: int, count: int) -> Block:
     setup = draw_setup(rng)
     if split != "training":
         return simulate(rng, setup, count)
-    return simulate(rng, setup, count, training=True, hard_block=bool(rng.random() < HARD_SHARE))
+    return simulate(
+        rng,
+        setup,
+        count,
+        training=True,
+        hard_block=bool(rng.random() < HARD_SHARE),
+        varied=bool(rng.random() < VARIED_SHARE),
+    )
 
 
 def block_rng(seed: int, split: str, number: int) -> np.random.Generator:
@@ -191,6 +200,7 @@ def simulate(
     *,
     training: bool = False,
     hard_block: bool = False,
+    varied: bool = False,
 ) -> Block:
     """Draw ``count`` sweeps of a set-up.
 
@@ -200,6 +210,7 @@ def simulate(
         count: how many.
         training: their SNR is drawn as for training, else in bands of equal shares.
         hard_block: with the disturbances of :mod:`models.hard`, and fewer responses.
+        varied: with the responses of :mod:`models.varied`.
     """
     t_ms = setup.t_ms()
     amplifier = Amplifier(setup.lowpass_hz, setup.highpass_hz)
@@ -217,7 +228,8 @@ def simulate(
     first = int(np.searchsorted(t_ms, last_ms))
     fold = int(np.ceil(FINE_HZ / setup.fs_hz))
     grid = Grid(setup.fs_hz * fold, t_ms[first] - last_ms, (setup.n_samples - first) * fold)
-    drawn = draw_responses(rng, int(present.sum()), grid, amplifier)
+    draw = draw_varied if varied else draw_responses
+    drawn = draw(rng, int(present.sum()), grid, amplifier)
     response[present, first:] = snr[present, None] * drawn.waves[:, ::fold]
     onset_ms[present], duration_ms[present] = drawn.onset_ms, drawn.duration_ms
     span[present], phases[present] = snr[present] * drawn.peak_to_peak, drawn.phases

@@ -96,8 +96,8 @@ def test_eight_bits_lose_little(checkpoint: Path, exported: Path, tmp_path: Path
     assert np.median(np.abs(eight.onset_from_last_ms - exact.onset_from_last_ms)) < 0.1
     assert np.abs(eight.response_probability - exact.response_probability).max() < 0.1
     weights = [i for i in onnx.load(exported).graph.initializer if i.data_type == TensorProto.INT8]
-    # Stem, reduction and four blocks; the heat maps keep their resolution.
-    assert len([i for i in weights if len(i.dims) == 3]) == 6
+    # Stem, reduction and five blocks; the heat maps keep their resolution.
+    assert len([i for i in weights if len(i.dims) == 3]) == 7
 
 
 def test_the_file_keeps_the_contract(exported: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the train extra (torch) is not installed")
 
 from models.architecture import UNIT_MS, MepCnn  # noqa: E402
-from models.compact import FIRST_EDGE_MS, CompactNet  # noqa: E402
+from models.compact import BIN_MS, BINS, FIRST_EDGE_MS, FOLD, STEPS, CompactNet  # noqa: E402
 from models.dataset import simulate_windows  # noqa: E402
-from models.objectives import _map_loss, losses, targets_of, weighted  # noqa: E402
+from models.objectives import _distance_ms, _map_loss, losses, targets_of, weighted  # noqa: E402
 from models.train import sweeps_of  # noqa: E402
 
 
@@ -61,6 +61,30 @@ def test_a_map_is_best_where_the_truth_is() -> None:
     assert loss[0] < loss[1] < loss[2]
     assert model.bin_ms.min() == pytest.approx(0.1)
     assert FIRST_EDGE_MS < 0
+
+
+def test_a_map_in_one_bin_is_off_by_as_much_as_it_is_away() -> None:
+    logits = torch.full((1, FOLD, STEPS), -40.0)
+    logits[0, 3, 20] = 40.0
+    middle_ms = BIN_MS * (20 * FOLD + 3.5)
+    for off_ms in (-7.0, -1.0, 1.0, 7.0, 30.0):
+        at_ms = torch.tensor([middle_ms + off_ms])
+        distance_ms = _distance_ms(logits.flatten(1), at_ms).item()
+        assert distance_ms == pytest.approx(abs(off_ms), abs=1e-3)
+    assert _distance_ms(logits.flatten(1), torch.tensor([middle_ms])).item() < 1e-3
+
+
+def test_the_distance_is_least_for_the_distribution_that_the_truth_is_drawn_from() -> None:
+    rng = np.random.default_rng(3)
+    truth_ms = torch.from_numpy(rng.normal(40.0, 3.0, 4000)).float()
+    bin_ms = CompactNet(3.0).bin_ms
+    mean = [
+        _distance_ms(
+            (-0.5 * ((bin_ms - 40.0 - off) / sd).square()).expand(4000, BINS), truth_ms
+        ).mean()
+        for off, sd in ((0.0, 3.0), (0.0, 1.5), (0.0, 6.0), (2.0, 3.0))
+    ]
+    assert min(mean[1:]) > mean[0]
 
 
 def test_a_response_deep_in_noise_weighs_less_in_the_papers_regressions(data) -> None:
