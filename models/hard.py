@@ -13,6 +13,10 @@ family each, from how such things arise, with ranges that are wide on purpose:
   comes again and again (a contracted muscle at slight force; time scales up to 4 ms).
 * **Bursts.** EMG that begins and ends at any time; not where it would be just what a response is.
 * **Movement.** A step of 8-60 ms that stays or decays, beginning anywhere.
+* **Cautery and pops** of other makings: cautery in a band of its own that flares up for a while, at
+  any time; a contact that comes and goes, each time with a decay of 2-100 ms.
+* **Contraction as band noise.** Gaussian noise of 20-250 Hz that stands three times above the
+  hiss, before and after: coloured noise, named what such a muscle is, contracted.
 
 All of it in units of the noise's SD, as in :mod:`models.disturbances`.
 """
@@ -39,6 +43,9 @@ BURST_SHARE = 0.15
 RINGING_SHARE = 0.25
 POLARISED_SHARE = 0.12
 MOVED_SHARE = 0.15
+CONTRACTED_SHARE = 0.12
+CAUTERY_SHARE = 0.1
+POPS_SHARE = 0.1
 #: No amplifier lets a spike of more than this through.
 HIGHEST_UV = 20_000.0
 #: Sets of filters a block.
@@ -53,8 +60,8 @@ class Hardships:
     """What is added to ``count`` sweeps of n samples, and what becomes of their noise.
 
     ``noise`` (k, n): stationary, of SD 1, in place of the usual one in the rows ``noisy`` (k,)
-    index; ``contracted`` (k,) those of them that are background EMG. ``residue``, ``burst`` and
-    ``movement`` (count, n) come on top of all.
+    index; ``contracted`` (k,) those of them that are background EMG. ``residue``, ``burst``,
+    ``movement``, ``cautery`` and ``pop`` (count, n) come on top of all.
     """
 
     noisy: NDArray[np.intp]
@@ -63,6 +70,8 @@ class Hardships:
     residue: FloatArray
     burst: FloatArray
     movement: FloatArray
+    cautery: FloatArray
+    pop: FloatArray
 
 
 def draw_hardships(
@@ -86,10 +95,15 @@ def draw_hardships(
     kind = rng.random(count)
     coloured = np.flatnonzero(kind < COLOURED_SHARE)
     tonic = np.flatnonzero((kind >= COLOURED_SHARE) & (kind < COLOURED_SHARE + TONIC_SHARE))
+    banded = np.flatnonzero(
+        (kind >= COLOURED_SHARE + TONIC_SHARE)
+        & (kind < COLOURED_SHARE + TONIC_SHARE + CONTRACTED_SHARE)
+    )
     noise = np.concatenate(
         [
             coloured_noise(rng, coloured.size, n, fs_hz, amplifier),
             tonic_firing(rng, tonic.size, n, fs_hz, amplifier),
+            contraction(rng, banded.size, n, fs_hz, amplifier),
         ]
     )
     residue = np.zeros((count, n))
@@ -103,13 +117,20 @@ def draw_hardships(
     burst[rows] = bursts(rng, rows.size, t_ms, pulses_ms[-1], amplifier)
     rows = np.flatnonzero(rng.random(count) < MOVED_SHARE)
     movement[rows] = movements(rng, rows.size, t_ms)
+    cautery, pop = np.zeros((count, n)), np.zeros((count, n))
+    rows = np.flatnonzero(rng.random(count) < CAUTERY_SHARE)
+    cautery[rows] = flaring_cautery(rng, rows.size, t_ms)
+    rows = np.flatnonzero(rng.random(count) < POPS_SHARE)
+    pop[rows] = loose_contact(rng, rows.size, t_ms)
     return Hardships(
-        noisy=np.concatenate([coloured, tonic]),
+        noisy=np.concatenate([coloured, tonic, banded]),
         noise=noise,
         contracted=np.arange(len(noise)) >= coloured.size,
         residue=residue,
         burst=burst,
         movement=movement,
+        cautery=cautery,
+        pop=pop,
     )
 
 
@@ -129,6 +150,70 @@ def coloured_noise(
         swing = _resonated(rng.standard_normal((count, n)), f_hz / fs_hz, quality)
         total += share * swing / swing.std(axis=1, keepdims=True)
     return _recorded(total, fs_hz, amplifier)
+
+
+def contraction(
+    rng: np.random.Generator, count: int, n: int, fs_hz: float, amplifier: Amplifier
+) -> FloatArray:
+    """(count, n) of SD 1: hiss, and 3-15 times as much Gaussian noise between two corners.
+
+    The lower one is 15-60 Hz, the higher 90-450 Hz: the band of surface EMG; in half of them its
+    strength wanders.
+    """
+    emg = np.zeros((count, n))
+    for rows in np.array_split(np.arange(count), CASCADES):
+        if rows.size:
+            low_hz = float(rng.uniform(15.0, 60.0))
+            high_hz = min(float(log_uniform(rng, 90.0, 450.0, ())), 0.45 * fs_hz)
+            order = int(rng.integers(1, 4))
+            band = signal.butter(order, (low_hz, high_hz), "band", fs=fs_hz, output="sos")
+            emg[rows] = signal.sosfilt(band, rng.standard_normal((rows.size, n)), axis=1)
+    t_s = np.arange(n) / fs_hz
+    angle = 2.0 * np.pi * rng.uniform(2.0, 15.0, (count, 1)) * t_s + rng.uniform(0, 6.3, (count, 1))
+    depth = rng.uniform(0.0, 0.7, (count, 1)) * (rng.random((count, 1)) < 0.5)
+    emg *= 1.0 + depth * np.sin(angle)
+    emg /= np.maximum(emg.std(axis=1, keepdims=True), 1e-9)
+    share = log_uniform(rng, 3.0, 15.0, (count, 1))
+    return _recorded(rng.standard_normal((count, n)) + share * emg, fs_hz, amplifier)
+
+
+def flaring_cautery(rng: np.random.Generator, count: int, t_ms: FloatArray) -> FloatArray:
+    """(count, n) noise of 4-300 SD in a band of its own, for 10 ms or longer at any time."""
+    fs_hz = 1e3 / (t_ms[1] - t_ms[0])
+    noise = rng.standard_normal((count, t_ms.size))
+    for rows in np.array_split(np.arange(count), CASCADES):
+        if rows.size and rng.random() < 0.7:
+            corner_hz = min(float(log_uniform(rng, 60.0, 3000.0, ())), 0.4 * fs_hz)
+            kind = "high" if rng.random() < 0.4 else "low"
+            section = signal.butter(
+                int(rng.integers(1, 3)), corner_hz, kind, fs=fs_hz, output="sos"
+            )
+            noise[rows] = signal.sosfilt(section, noise[rows], axis=1)
+    noise /= np.maximum(noise.std(axis=1, keepdims=True), 1e-9)
+    start_ms = rng.uniform(t_ms[0] - 50.0, t_ms[-1], (count, 1))
+    lasts_ms = log_uniform(rng, 10.0, 500.0, (count, 1))
+    edge_ms = log_uniform(rng, 0.2, 15.0, (count, 1))
+    since_ms = t_ms - start_ms
+    gate = np.clip(since_ms / edge_ms, 0.0, 1.0) * np.clip(
+        (lasts_ms - since_ms) / edge_ms, 0.0, 1.0
+    )
+    angle = 2.0 * np.pi * rng.uniform(5.0, 120.0, (count, 1)) * t_ms / 1e3
+    flutter = 1.0 + rng.uniform(0.0, 1.0, (count, 1)) * np.sin(angle)
+    return np.asarray(log_uniform(rng, 4.0, 300.0, (count, 1)) * gate * flutter * noise)
+
+
+def loose_contact(rng: np.random.Generator, count: int, t_ms: FloatArray) -> FloatArray:
+    """(count, n) one to three jumps of 6-200 SD at any time, each decaying within 2-100 ms."""
+    total = np.zeros((count, t_ms.size))
+    for often in (1.0, 0.3, 0.2):
+        size = log_uniform(rng, 6.0, 200.0, (count, 1)) * signs(rng, count)
+        size *= rng.random((count, 1)) < often
+        since_ms = t_ms[None, :] - rng.uniform(t_ms[0], t_ms[-1], (count, 1))
+        rise_ms = log_uniform(rng, 0.05, 2.0, (count, 1))
+        past_ms = np.maximum(since_ms, 0.0)
+        decay = np.exp(-past_ms / log_uniform(rng, 2.0, 100.0, (count, 1)))
+        total += size * decay * (1.0 - np.exp(-past_ms / rise_ms)) * (since_ms >= 0.0)
+    return total
 
 
 def tonic_firing(

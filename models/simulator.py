@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from models import disturbances, hard
 from models.responses import Amplifier, Grid, draw_responses, log_uniform
+from models.varied import draw_varied
 from monitor.measure.clean import clean_sweeps
 from monitor.measure.morphology import morphology_of
 from monitor.measure.network import ARTEFACT_TYPES
@@ -252,6 +253,8 @@ def simulate(
         stimulus += more.residue
         left = np.where(more.residue.any(axis=1), np.ptp(stimulus[:, seen], axis=1), left)
         burst, wander = more.burst, wander + more.movement
+        cautery += more.cautery
+        pop += more.pop
     sweeps = response + noise + stimulus + hum + cautery + pop + heart
     sweeps += wander + burst
     lost = disturbances.lost_electrode(rng, sweeps, seen)

@@ -6,8 +6,8 @@ otherwise, and muscles care for none of them. So a share of the training has res
 families, with wide ranges:
 
 * **Volleys.** Five to 150 motor units whose latencies are normally distributed, each a mixture of
-  Hermite-Rodriguez functions (Lo Conte, Merletti & Sandri, IEEE Trans Biomed Eng 41:1147, 1994). The
-  first units are few, so the response rises out of nothing over milliseconds. One volley or two.
+  Hermite-Rodriguez functions (Lo Conte, Merletti & Sandri, IEEE Trans Biomed Eng 41:1147, 1994).
+  The first units are few: the response rises out of nothing over milliseconds. One volley or two.
 * **Deflections.** Two to four Gaussian waves of alternating sign, broad or sharp.
 * **Ringing waves.** Damped oscillations of 15-250 Hz behind a rise of up to 12 ms.
 * **Shaped noise.** Noise of a muscle's band under an envelope that rises and falls: polyphasic
@@ -107,7 +107,8 @@ def ringing_waves(rng: np.random.Generator, start_ms: FloatArray, grid: Grid) ->
     """(k, n) damped oscillations of 15-250 Hz that rise as a power of time or as a bell."""
     k = start_ms.size
     f_hz = log_uniform(rng, 15.0, 250.0, (k, 1))
-    since_ms = np.maximum(_times_ms(grid) - start_ms[:, None], 0.0)
+    from_start_ms = _times_ms(grid) - start_ms[:, None]
+    since_ms = np.maximum(from_start_ms, 0.0)
     power = rng.uniform(0.5, 4.0, (k, 1))
     cycles = rng.uniform(0.3, 2.5, (k, 1))
     tau_ms = np.clip(1e3 * cycles / f_hz / (power + 1.0), 0.5, 8.0)
@@ -115,7 +116,7 @@ def ringing_waves(rng: np.random.Generator, start_ms: FloatArray, grid: Grid) ->
     rising = (z / power) ** power * np.exp(power - z)
     bell_ms = np.minimum(1.5 * tau_ms * np.sqrt(power + 1.0), 7.0)
     bell = np.exp(-0.5 * ((since_ms - 2.5 * bell_ms) / bell_ms) ** 2)
-    envelope = np.where(rng.random((k, 1)) < 0.5, rising, bell)
+    envelope = np.where(rng.random((k, 1)) < 0.5, rising, bell) * (from_start_ms >= 0.0)
     angle = 2.0 * np.pi * f_hz * since_ms / 1e3
     # Some swing slower and slower, as slower units come last.
     angle /= 1.0 + rng.uniform(0.0, 0.6, (k, 1)) * since_ms * f_hz / 1e3 * (
@@ -125,7 +126,7 @@ def ringing_waves(rng: np.random.Generator, start_ms: FloatArray, grid: Grid) ->
 
 
 def shaped_noise(rng: np.random.Generator, start_ms: FloatArray, grid: Grid) -> FloatArray:
-    """(k, n) noise of 20-400 Hz under an envelope of raised cosines, 1-12 ms up and 3-25 ms down."""
+    """(k, n) noise of 15-450 Hz under an envelope that rises in 1-12 ms and falls in 3-25."""
     k = start_ms.size
     t_ms = _times_ms(grid)
     # Sums of cosines at random: noise with a band, at any sampling rate.

@@ -93,3 +93,28 @@ def test_hardships_come_in_their_shares_and_no_amplifier_is_overdriven(
     assert np.median(span[span > 0]) > PRESENT_SD
     for waves, share in ((made.burst, hard.BURST_SHARE), (made.movement, hard.MOVED_SHARE)):
         assert np.mean(waves.any(axis=1)) == pytest.approx(share, abs=0.08)
+
+
+def test_contraction_is_noise_of_a_muscles_band(rng: np.random.Generator) -> None:
+    noise = hard.contraction(rng, COUNT, T_MS.size, FS_HZ, AMPLIFIER)
+    assert noise.std(axis=1) == pytest.approx(1.0)
+    power = np.square(np.abs(np.fft.rfft(noise)))
+    f_hz = np.fft.rfftfreq(T_MS.size, 1 / FS_HZ)
+    within = power[:, (f_hz > 10) & (f_hz < 500)].sum(axis=1) / power.sum(axis=1)
+    assert np.percentile(within, 5) > 0.65
+    assert np.median(within) > 0.8
+
+
+def test_cautery_flares_up_and_ends(rng: np.random.Generator) -> None:
+    waves = hard.flaring_cautery(rng, COUNT, T_MS)
+    assert np.isfinite(waves).all()
+    silent = (waves == 0).mean(axis=1)
+    assert np.mean((silent > 0.1) & (silent < 0.95)) > 0.5
+
+
+def test_a_loose_contact_jumps_and_decays(rng: np.random.Generator) -> None:
+    waves = hard.loose_contact(rng, COUNT, T_MS)
+    assert np.isfinite(waves).all()
+    peak = np.abs(waves).max(axis=1)
+    assert (peak > 0).all()
+    assert np.mean(np.abs(waves[:, -1]) < 0.5 * peak) > 0.6
