@@ -64,10 +64,13 @@ NOISE_RANGE_UV = (0.7, 30.0)
 AMPLITUDE_RANGE_UV = (5.0, 10_000.0)
 ABSENT_SHARE = 0.35
 #: Of the blocks to train on; and how many of their sweeps hold no response.
-HARD_SHARE = 0.3
+HARD_SHARE = 0.4
 HARD_ABSENT_SHARE = 0.5
 #: Of the blocks to train on, so many have responses of other makings.
 VARIED_SHARE = 0.45
+#: And so many a high-pass as some surgical amplifiers are set to.
+STEEP_SHARE = 0.15
+STEEP_HIGHPASS_HZ = (30.0, 100.0)
 
 #: What the network sees, from the last pulse; and where the blanking of its artefact ends.
 SEEN_MS = (4.2, 103.0)
@@ -149,14 +152,10 @@ def simulate_block(seed: int, split: str, number: int, count: int) -> Block:
     setup = draw_setup(rng)
     if split != "training":
         return simulate(rng, setup, count)
-    return simulate(
-        rng,
-        setup,
-        count,
-        training=True,
-        hard_block=bool(rng.random() < HARD_SHARE),
-        varied=bool(rng.random() < VARIED_SHARE),
-    )
+    hard_block, varied = bool(rng.random() < HARD_SHARE), bool(rng.random() < VARIED_SHARE)
+    if rng.random() < STEEP_SHARE:
+        setup = replace(setup, highpass_hz=float(log_uniform(rng, *STEEP_HIGHPASS_HZ, ())))
+    return simulate(rng, setup, count, training=True, hard_block=hard_block, varied=varied)
 
 
 def block_rng(seed: int, split: str, number: int) -> np.random.Generator:

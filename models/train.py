@@ -52,7 +52,7 @@ class Stage(NamedTuple):
 STAGES = {
     "compact": (
         Stage(600_000, 16, 2.5e-3, size=NARROW),
-        Stage(900_000, 8, 2e-3, batch=256, falling_share=0.75, size=WIDE),
+        Stage(600_000, 9, 2e-3, batch=256, falling_share=0.75, size=WIDE),
     ),
     "paper": (Stage(60_000, 5, 1e-3),),
 }
