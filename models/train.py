@@ -5,8 +5,8 @@ part of the epochs, a weighted sum of the losses of :mod:`models.objectives`. Ev
 upright or turned over at random, for polarity means nothing to a surface electrode. The compact
 network is trained in two stages: a narrow one first, then, widened (:mod:`models.widen`), what is
 deployed, on sweeps of the next seed; ``--start`` a narrow checkpoint and the first is left out.
-After the last epoch its stated uncertainties are calibrated on the validation split
-(:mod:`models.calibrate`).
+After the last epoch its stated uncertainties are calibrated on the validation split and
+what is unlike all training is told apart (:mod:`models.calibrate`).
 
 One thread, one seed: the same command on the same machine gives the same weights, broken off and
 taken up again (``--progress``) or not. Only simulating runs in several processes.
@@ -32,6 +32,8 @@ from models.objectives import Targets, losses, targets_of, weighted
 from models.widen import widen
 
 WARM_UP = 200
+#: What the network takes for usual it takes from so many of the sweeps, spread over all set-ups.
+USUAL_FROM = 24_000
 
 
 class Stage(NamedTuple):
@@ -222,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         last = number == len(stages) - 1
         shown.append(f"{stage.epochs} epochs{'' if last else f' of {count} of seed {seed}'}")
     if isinstance(model, CompactNet):
-        calibrate(model, validation)
+        calibrate(model, validation, training.windows_uv[:: max(1, count // USUAL_FROM)])
     out = options.out or CHECKPOINTS / f"{options.network}.pt"
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.save(

@@ -35,6 +35,23 @@ def test_stated_spreads_cover_two_thirds_and_the_usual_is_within_one() -> None:
     assert strange.novelty.min() > 0.5
 
 
+def test_kinds_that_training_shows_are_no_longer_strange() -> None:
+    torch.manual_seed(5)
+    model, data = CompactNet(3.0), simulate_windows(5, "validation", 320)
+    ringing = np.sin(np.arange(500) / 10.0 + 6.0 * np.random.default_rng(5).random((80, 1)))
+    waves_uv = (300.0 * ringing).astype(np.float32)
+
+    def novelty(windows_uv: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return model(sweeps_of(windows_uv)).novelty.numpy()
+
+    calibrate(model, data)
+    before = novelty(waves_uv)
+    calibrate(model, data, np.concatenate([data.windows_uv, waves_uv]))
+    assert np.median(novelty(waves_uv)) < 0.8 * np.median(before)
+    assert np.mean(novelty(data.windows_uv) <= 1.0) == pytest.approx(USUAL_SHARE, abs=0.004)
+
+
 def test_the_deployed_network_tells_the_strange_from_the_usual() -> None:
     network = load_network()
     rng = np.random.default_rng(6)
