@@ -12,7 +12,9 @@ with the answers that onnxruntime gave on the machine that exported them.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import io
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -39,8 +41,9 @@ from models.architecture import SCALE_UV, MepCnn
 from models.architecture import Answers as PaperAnswers
 from models.compact import Answers as CompactAnswers
 from models.compact import CompactNet
-from models.dataset import simulate_windows
+from models.dataset import block_windows, simulate_windows
 from models.explaining import branch_off
+from models.simulator import simulate_block
 from models.train import CHECKPOINTS, STAGES, read_checkpoint
 from monitor.measure.network import (
     EXTRAS,
@@ -57,15 +60,17 @@ from monitor.types import Float32Array, FloatArray
 
 OPSET = 18
 #: Network -> (name of its file, version, precision).
-FILES = {"compact": ("mep_cnn", "3.0.0", "int8"), "paper": ("paper_cnn", "1.1.0", "fp32")}
+FILES = {"compact": ("mep_cnn", "3.1.0", "int8"), "paper": ("paper_cnn", "1.1.0", "fp32")}
 WEIGHTS = Path("models/weights")
 #: Golden sweeps: so many clear responses of the validation split, and a flat line.
 GOLDEN_SWEEPS = 7
 GOLDEN_SNR = 8.0
 #: Sweeps of the validation split that those for the extra outputs are taken from.
 GOLDEN_EXTRAS_FROM = 800
-#: Sweeps of the training split that the ranges of the activations are taken from.
-CALIBRATION_SWEEPS = 600
+#: The ranges of the activations are taken from so many set-ups of the training split, so many
+#: sweeps of each, less the rarest values on each side (%): one wild sweep would coarsen all steps.
+CALIBRATION_BLOCKS, CALIBRATION_SWEEPS = 150, 4
+CALIBRATION_PERCENTILE = 99.999
 #: A convolution with at most so many filters (the heat maps' positions need the resolution) stays
 #: float32.
 FLOAT_FILTERS = 16
@@ -124,9 +129,13 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
     """Windows of the training split, in batches."""
 
     def __init__(self, seed: int) -> None:
-        windows_uv = simulate_windows(seed, "training", CALIBRATION_SWEEPS).windows_uv
+        blocks = (
+            simulate_block(seed, "training", number, CALIBRATION_SWEEPS)
+            for number in range(CALIBRATION_BLOCKS)
+        )
+        windows_uv = np.concatenate([block_windows(block) for block in blocks])
         sweeps = windows_uv[:, None, :] * np.float32(1.0 / SCALE_UV)
-        self._batches = iter(np.array_split(sweeps, CALIBRATION_SWEEPS // 50))
+        self._batches = iter(np.array_split(sweeps, len(sweeps) // 50))
 
     def get_next(self) -> dict[str, np.ndarray[Any, Any]] | None:
         batch = next(self._batches, None)
@@ -153,18 +162,20 @@ def quantise(graph: onnx.ModelProto, seed: int) -> onnx.ModelProto:
         plain, prepared, done = (Path(scratch, f"{name}.onnx") for name in "abc")
         onnx.save(graph, plain)
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
-        quantize_static(
-            prepared,
-            done,
-            _Calibration(seed),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            nodes_to_quantize=large,
-            calibrate_method=CalibrationMethod.MinMax,
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # it tells of its histograms
+            quantize_static(
+                prepared,
+                done,
+                _Calibration(seed),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                reduce_range=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_quantize=large,
+                calibrate_method=CalibrationMethod.Percentile,
+                extra_options={"CalibPercentile": CALIBRATION_PERCENTILE},
+            )
         quantised = onnx.load(done)
     del quantised.metadata_props[:]
     _forget_origin(quantised)
