@@ -209,6 +209,9 @@ class Evidence:
     probability: FloatArray
     onset_ms: FloatArray
     noise_known: FloatArray
+    tail_like: FloatArray
+    at_work: FloatArray
+    early: FloatArray
 
     def columns(self) -> FloatArray:
         """(n, 4): 1, the network's log odds, and the log ratio above and below 0."""
@@ -220,9 +223,20 @@ class Evidence:
 
     def admitted(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Sweeps that a probability of one would make a response."""
-        rows = zip(self.energy_ratio, self.noise_known, strict=True)
+        flags = (self.noise_known, self.tail_like, self.at_work, self.early)
+        rows = zip(self.energy_ratio, *(flag.astype(bool) for flag in flags), strict=True)
         return np.array(
-            [decide.is_response(float(r), 1.0, noise_known=bool(known)) for r, known in rows]
+            [
+                decide.is_response(
+                    float(ratio),
+                    1.0,
+                    noise_known=bool(known),
+                    tail_like=bool(tail),
+                    at_work=bool(work),
+                    early=bool(early),
+                )
+                for ratio, known, tail, work, early in rows
+            ]
         )
 
 
@@ -244,13 +258,18 @@ def evidence(split: str, seed: int, count: int, network: Network) -> Evidence:
         for i, reading in enumerate(readings):
             if faults[i] not in ("", CLIPPED):
                 continue
+            known, tail_like = plan.noise_source == "pre", bool(reading.tail_like)
+            ratio = reading.passed_ratio if tail_like else reading.lenient_ratio
             rows.append((
                 float(block.truth.snr[i]) if block.truth.response[i] else 0.0,
                 float(block.truth.artefact[i]),
-                reading.lenient_ratio if reading.found == Found.CANDIDATE else 0.0,
+                ratio if reading.found == Found.CANDIDATE else 0.0,
                 float(said.response_probability[i]),
                 float(said.onset_from_last_ms[i]),
-                float(plan.noise_source == "pre"),
+                float(known),
+                float(tail_like),
+                float(known and bool(reading.at_work)),
+                float(said.onset_from_last_ms[i] + setup.last_pulse_ms < decide.EARLIEST_MS),
             ))  # fmt: skip
     return Evidence(*np.array(rows).T)
 
@@ -275,7 +294,7 @@ def fit(blocks: int, network: Network) -> None:
     late_ms = np.maximum(held.onset_ms - decide.LATEST_MS, 0.0)
     score = held.columns() @ weights - decide.LATE_PER_MS * late_ms
     score[~held.admitted()] = -np.inf
-    score[held.energy_ratio >= decide.SURE_RATIO] = np.inf
+    score[(held.energy_ratio >= decide.SURE_RATIO) & (held.tail_like == 0)] = np.inf
     clean_absent = (held.snr == 0) & (held.artefact == 0)
     limit = float(np.quantile(score[clean_absent], 1.0 - FALSE_SHARE))
     names = ("BIAS", "NETWORK_WEIGHT", "ABOVE_WEIGHT", "BELOW_WEIGHT")

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.measure.decide import (
+    EARLY_FLOOR,
     FLOOR,
     LATEST_MS,
     SURE_RATIO,
@@ -90,6 +91,12 @@ def test_near_the_threshold_the_network_tips_the_scale(
 def test_under_its_floor_the_networks_word_is_not_enough(floor: float, noise_known: bool) -> None:
     for ratio, expected in ((floor - 0.01, False), (floor + 0.01, True)):
         assert is_response(ratio, 0.999, noise_known=noise_known) is expected
+
+
+def test_where_the_network_sees_what_the_pulse_left_the_energy_must_do_without_it() -> None:
+    for ratio, expected in ((EARLY_FLOOR - 0.01, False), (EARLY_FLOOR + 0.01, True)):
+        assert is_response(ratio, 0.999, early=True) is expected
+        assert is_response(ratio, 0.999, early=False)
 
 
 def test_an_artefact_is_there_unless_neither_the_network_nor_the_tail_shows_one() -> None:

@@ -40,6 +40,10 @@ LATE_PER_MS = 0.2
 FLOOR = 0.5
 UNKNOWN_FLOOR = 0.85
 WORK_FLOOR = 1.0
+#: No muscle answers sooner after the first pulse (``windows.UNKNOWN_WINDOW``): where the network
+#: sees an onset before, it sees what the pulse left, and the energy must do without it.
+EARLIEST_MS = 6.0
+EARLY_FLOOR = 1.0
 #: Energy so many times its threshold is a response whatever the network says.
 SURE_RATIO = 6.0
 #: A stimulus artefact's tail of so many noise SD is an artefact as likely as not (noise alone spans
@@ -59,6 +63,7 @@ def is_response(
     noise_known: bool = True,
     tail_like: bool = False,
     at_work: bool = False,
+    early: bool = False,
 ) -> bool:
     """Whether a candidate counts as a response.
 
@@ -71,12 +76,14 @@ def is_response(
         tail_like: it starts at the end of the blanking and falls, as an artefact's tail does:
             however large, the network alone can tell it from one.
         at_work: the noise is a muscle's own activity.
+        early: the network's onset lies within :data:`EARLIEST_MS` of the first pulse.
     """
     if tail_like and response_probability is None:
         return False
     if response_probability is None or (energy_ratio >= SURE_RATIO and not tail_like):
         return energy_ratio > 1.0
-    if energy_ratio < (WORK_FLOOR if at_work else FLOOR if noise_known else UNKNOWN_FLOOR):
+    floor = WORK_FLOOR if at_work else FLOOR if noise_known else UNKNOWN_FLOOR
+    if energy_ratio < (max(floor, EARLY_FLOOR) if early else floor):
         return False
     return log_odds(energy_ratio, response_probability, onset_from_last_ms) > LIMIT
 

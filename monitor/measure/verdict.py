@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from monitor.measure import artefact
 from monitor.measure.amplitude import combine
-from monitor.measure.decide import artefact_probability, is_response
+from monitor.measure.decide import EARLIEST_MS, artefact_probability, is_response
 from monitor.measure.detect import ENERGY_MS, HIDES_RATIO
 from monitor.measure.fault import FAULTS
 from monitor.measure.morphology import morphology_of
@@ -130,6 +130,7 @@ def _is_response(
         noise_known=known,
         tail_like=tail_like,
         at_work=known and bool(reading.at_work),
+        early=_is_early(opinion, plan),
     )
     if tail_like and opinion:
         # What the network sees further on says nothing of what falls from the blanking's end.
@@ -139,6 +140,12 @@ def _is_response(
         response = response and apart_ms <= ENERGY_MS
     # What lies within the noise's own peak to peak has no size, unless the network states one.
     return response and (reading.amplitude_uv > 0.0 or _sizes(opinion))
+
+
+def _is_early(opinion: Opinion | None, plan: SweepPlan) -> bool:
+    if opinion is None:
+        return False
+    return opinion.onset_from_last_ms + plan.last_pulse_ms < EARLIEST_MS
 
 
 def _unnamed(opinion: Opinion, duration_ms: float) -> str:
