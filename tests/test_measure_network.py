@@ -75,7 +75,9 @@ def test_ten_times_the_signal_is_ten_times_the_amplitude_and_nothing_else(
     small = window(network)[None]
     one, ten = answers(network, small), answers(network, 10 * small)
     assert ten[0, 0] == pytest.approx(10 * one[0, 0], rel=1e-3)
-    np.testing.assert_allclose(ten[0, 1:], one[0, 1:], atol=1e-2)
+    # Onset and duration, in ms: a rounding step of eight bits may fall the other way.
+    np.testing.assert_allclose(ten[0, 1:3], one[0, 1:3], atol=0.1)
+    np.testing.assert_allclose(ten[0, 3:], one[0, 3:], atol=1e-2)
 
 
 def test_real_hand_muscles_are_answered_as_their_readers_would(

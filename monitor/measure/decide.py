@@ -21,12 +21,12 @@ from math import exp, log
 
 #: Log odds of a response = BIAS + NETWORK_WEIGHT x the network's log odds + ABOVE_WEIGHT or
 #: BELOW_WEIGHT x the log energy ratio, by its sign.
-BIAS = 0.37
-NETWORK_WEIGHT = 0.94
-ABOVE_WEIGHT = 0.10
-BELOW_WEIGHT = 1.02
+BIAS = 0.42
+NETWORK_WEIGHT = 0.99
+ABOVE_WEIGHT = 0.02
+BELOW_WEIGHT = 1.22
 #: It is a response where they exceed this.
-LIMIT = 2.10
+LIMIT = 2.30
 #: Log odds beyond those of this probability and its complement, and a log ratio beyond this, say no
 #: more.
 SUREST_PROBABILITY = 0.999

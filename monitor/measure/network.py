@@ -46,8 +46,8 @@ ARTEFACT_TYPES = (
 )
 MORPHOLOGIES = (Morphology.MONOPHASIC, Morphology.BIPHASIC, Morphology.POLYPHASIC)
 #: A window whose ``novelty`` is above this is unlike what the network was trained on: 1 is the
-#: 99.5th percentile of the simulator's validation split, of which one in a thousand is above 1.2.
-NOVEL = 1.2
+#: 99.5th percentile of the simulator's validation split, of which two in a thousand are above 1.1.
+NOVEL = 1.1
 #: How far a golden answer may be off. Between processors a value may fall to the other side of a
 #: rounding step of the eight-bit part; a saturating kernel or a mixed-up output is off by more.
 AMPLITUDE_TOLERANCE = 0.02

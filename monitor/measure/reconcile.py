@@ -33,7 +33,7 @@ class Trust(NamedTuple):
 
 #: ``python -m bench.accuracy_reconcile`` measures others on the simulator's validation split: the
 #: error is flat about these.
-TRUST = Trust(tkeo_weight=0.3, network_sd_share=0.5, least_sd_ms=0.3)
+TRUST = Trust(tkeo_weight=0.5, network_sd_share=0.8, least_sd_ms=0.3)
 #: They disagree beyond this; the onset is then marked uncertain (and only the onset).
 DISAGREE_MS = 3.0
 #: So is one whose stated SD is above this.
