@@ -231,8 +231,7 @@ def test_operators_acts(monitor: RunningMonitor, monkeypatch: pytest.MonkeyPatch
     pause = httpx.post(f"{api}/audio-pause", json={"seconds": 60, "by": "XY"})
     assert StatusBody.model_validate(pause.json()).audio_paused_until_s is not None
     ended = httpx.post(f"{api}/audio-pause", json={"seconds": 0, "by": "XY"})
-    # The recording_fault of a slow disk may have ended the pause already: nothing changes then.
-    assert ended.status_code == 409 or ended.json()["audio_paused_until_s"] is None
+    assert ended.json()["audio_paused_until_s"] is None
     body = {
         "channel": "L-TA",
         "by": "XY",

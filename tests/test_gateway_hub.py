@@ -251,6 +251,23 @@ def test_an_alarm_overtakes_the_waveforms_of_a_snapshot() -> None:
     scenario(play)
 
 
+def test_a_heartbeat_is_not_held_up_by_waveforms() -> None:
+    async def play(feed: Feed) -> None:
+        feed.case()
+        for trial in (1, 2, 3):
+            feed.hub.model.keep_waveform(trial, b"%d" % trial)
+        socket = feed.follow(waveforms=True)
+        socket.room.clear()
+        await settle()
+        feed.heartbeat()
+        socket.room.set()
+        await settle()
+        kinds = [m if isinstance(m, bytes) else m["type"] for m in socket.got]
+        assert kinds == ["snapshot", "heartbeat", b"1", b"2", b"3"]
+
+    scenario(play)
+
+
 def test_who_is_owed_too_many_waveforms_goes_without_the_oldest() -> None:
     async def play(feed: Feed) -> None:
         feed.case()

@@ -67,6 +67,20 @@ def test_a_slow_disk_costs_the_caller_its_patience_and_no_more(tmp_path: Path, d
         assert journal.wait_durable(ticket, 5.0)
 
 
+def test_a_row_in_flight_takes_nothing_of_the_patience_for_the_next(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with JournalWriter(new_journal(tmp_path)) as journal:
+        disk.free.clear()
+        journal.submit([event(1)])
+        with monkeypatch.context() as patched:
+            waits: list[float] = []
+            patched.setattr(journal._changed, "wait_for", lambda true, s: waits.append(s) or true())
+            journal.wait_durable(journal.submit([event(2)]), 60.0)
+        disk.free.set()
+        assert waits == [60.0]
+
+
 def test_a_disk_that_stands_still_is_not_waited_for_again(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

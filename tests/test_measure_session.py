@@ -58,6 +58,15 @@ def test_no_window_has_no_answers(session: Session) -> None:
         assert answer.shape[0] == 0
 
 
+def test_any_number_of_windows_may_be_of_any_kind_of_float(session: Session) -> None:
+    shown = windows(40)
+    for count in (3, 40):
+        wide = session.run(ASKED, shown[:count].astype(np.float64), FACTOR)
+        plain = session.run(ASKED, shown[:count], FACTOR)
+        for mine, theirs in zip(wide, plain, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
 def test_the_windows_are_left_as_they_were(session: Session) -> None:
     shown = windows(2)
     before = shown.copy()

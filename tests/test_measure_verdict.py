@@ -98,8 +98,8 @@ def test_a_response_right_behind_the_train_is_never_absent() -> None:
 @pytest.mark.parametrize(
     ("burst", "status"),
     [
-        ("electrocautery", Status.REJECTED),
         ("electrode", Status.REJECTED),
+        ("electrocautery", Status.NO_RESPONSE),  # no louder than hiss
         ("heart", Status.NO_RESPONSE),
         ("mains", Status.NO_RESPONSE),
     ],
@@ -211,3 +211,51 @@ def test_the_network_sees_a_cut_response_with_its_top() -> None:
     assert found.amplitude_network_uv == 150.0
     assert found.amplitude_lower_uv is not None
     assert found.amplitude_lower_uv <= 80 < (found.amplitude_uv or 0.0)
+
+
+@pytest.mark.parametrize("fs_hz", [2000.0, 5000.0, 20_000.0])
+def test_an_amplifiers_hiss_is_no_cautery(fs_hz: float) -> None:
+    """White up to half the rate, where nothing before it filtered."""
+    pre = int(0.1 * fs_hz)
+    hiss = 3.0 * np.random.default_rng(3).standard_normal((200, int(0.25 * fs_hz)))
+    found, _ = measure_sweeps(
+        hiss,
+        plan_sweeps(fs_hz, hiss.shape[1], pre, (0.0,)),
+        [any_window()] * len(hiss),
+        0.0,
+        load_network(),
+    )
+    statuses = [m.status for m in found]
+    assert statuses.count(Status.REJECTED) <= 2
+    assert statuses.count(Status.NO_RESPONSE) >= 196
+
+
+def test_cautery_that_starts_late_or_is_loud_still_covers_silence() -> None:
+    loud = 20.0 * np.random.default_rng(4).standard_normal(1250)
+    quiet = NOTHING.copy()
+    late = np.arange(quiet.size) > 620
+    quiet[late] += 40.0 * np.random.default_rng(5).standard_normal(int(late.sum()))
+    for x in (loud, quiet):
+        assert heard(x, Said(0.05, "electrocautery")).status is Status.REJECTED
+
+
+def test_a_response_lost_in_a_train_that_rings_on_is_told_with_its_bound() -> None:
+    """Rejected, a total loss would never be told: only that the muscle can't be measured."""
+    fs_hz, pulses_ms = 5000.0, (0.0, 4.0, 8.0, 12.0, 16.0)
+    t_ms = (np.arange(1250) - 500) / fs_hz * 1e3
+    since_ms = np.maximum(t_ms - pulses_ms[-1], 0.0)
+    ring = 200.0 * np.exp(-since_ms / 4.0) * np.sin(2 * np.pi * 0.18 * since_ms)
+    answer = 300.0 * np.sin((t_ms - 32.0) * np.pi / 6.0) * ((t_ms > 32.0) & (t_ms < 44.0))
+    hiss = 3.0 * np.random.default_rng(6).standard_normal((20, t_ms.size))
+    plan = plan_sweeps(fs_hz, t_ms.size, 500, pulses_ms)
+    windows = [HAND] * len(hiss)
+    there, _ = measure_sweeps(hiss + ring + answer, plan, windows, 0.0, load_network())
+    lost, _ = measure_sweeps(hiss + ring, plan, windows, 0.0, load_network())
+    assert all(m.status is Status.RESPONSE for m in there)
+    least_uv = min(m.amplitude_uv or 0.0 for m in there)
+    told = [m for m in lost if m.status is Status.NO_RESPONSE]
+    assert len(told) >= 15
+    for m in told:
+        assert m.amplitude_uncertain
+        assert m.reasons == ("artefact_overlap",)
+        assert 0.0 < (m.amplitude_upper_uv or 0.0) <= 0.5 * least_uv

@@ -364,7 +364,7 @@ def test_what_flickers_is_no_habit_until_it_answers_twice_in_a_row() -> None:
     assert first(muscles.trial()).absent_share > 0.05
 
 
-def test_a_loss_that_came_back_is_no_habit() -> None:
+def test_a_long_loss_that_came_back_counts_no_more_than_a_short_one() -> None:
     once, long = Muscles().with_baseline(), Muscles().with_baseline()
     for muscles, absences in ((once, 2), (long, 12)):
         for _ in range(absences):

@@ -181,8 +181,9 @@ class BaselineBody(_Body):
 class PastBaselineBody(_Body):
     """A baseline that stands (``until`` null) or stood, without its sweep.
 
-    ``since`` and ``until`` are UTC: when it began, to be learned or as given, and when an operator
-    set another in its place; ``since_s`` and ``until_s`` the same in seconds of the case.
+    ``since`` and ``until`` are UTC: when it began, to be learned or as given, and when another took
+    its place, an operator's or one learned anew after a restart of the engine; ``since_s`` and
+    ``until_s`` the same in seconds of the case.
     """
 
     since: str

@@ -268,6 +268,8 @@ class Client:
                 continue
             self.follows = True
             if self._owed:
+                if self.heartbeat_due:
+                    await self._heartbeat(self.seq)
                 await self._waveform(self._owed.popleft())
             else:
                 await self._idle(self.seq)

@@ -74,12 +74,12 @@ class JournalWriter(StoringThread[Row]):
     def wait_durable(self, ticket: int, timeout_s: float = PATIENCE_S) -> bool:
         """Wait until all up to ``ticket`` is on the disk; False: not within ``timeout_s``.
 
-        These are counted from when the oldest row that waits was handed over: on a disk that stands
-        still, the first event has been patient for all that come after it.
+        Not at all where the oldest row has waited so long already: on a disk that stands still, the
+        first event has been patient for all that come after it.
         """
         with self._changed:
             waited_s = time.monotonic() - self._waiting[0][0] if self._waiting else 0.0
-            left_s = max(0.0, timeout_s - waited_s)
+            left_s = 0.0 if waited_s >= timeout_s else timeout_s
             return self._changed.wait_for(lambda: self._stored >= ticket, left_s)
 
     def fault(self) -> str:

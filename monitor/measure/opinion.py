@@ -13,8 +13,8 @@ from monitor.types import Float32Array, FloatArray, Morphology
 #: Artefacts that come over a sweep as a burst which energy can't tell from a response. A heart beat
 #: is small enough to leave silence believable, the others cover it.
 BURSTS = ("electrocautery", "electrode", "heart")
-#: The network's probability from which a burst is taken to be there. Of 502 recorded sweeps none
-#: reaches it for what covers, and 5 artefacts of surgery without a response do for a heart beat.
+#: The network's probability from which a burst is taken to be there. Of 502 recorded sweeps 3 reach
+#: it for what covers.
 BURST_PROBABILITY = 0.5
 _CAUTERY, _ELECTRODE, _HEART = map(ARTEFACT_TYPES.index, BURSTS)
 _CLIPPING = ARTEFACT_TYPES.index("clipping")

@@ -158,7 +158,8 @@ def _read(views, frame, spans, tkeo_k, taps, table, places):  # type: ignore[no-
         if masked and hidden > 0:
             row[_FOUND] = _MASKED
             continue
-        if max(energy, passed) < detect.CANDIDATE_RATIO * lenient or limit == 0.0:
+        found = passed if tail_like else energy
+        if best < 0 or limit == 0.0 or found < detect.CANDIDATE_RATIO * lenient:
             row[_FOUND] = _NOTHING
             continue
         resting = band[frame.noise_start : frame.noise_stop]

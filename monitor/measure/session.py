@@ -103,7 +103,8 @@ class Session:
         count = len(windows)
         # A product of no rows is an error to onnxruntime: answer a flat line and keep none.
         shown = windows if count else np.zeros((1, *windows.shape[1:]), np.float32)
-        answers = self._session.run(list(asked), {self.inputs[0]: shown[:, None, :] * factor})
+        scaled = (shown[:, None, :] * factor).astype(np.float32, copy=False)
+        answers = self._session.run(list(asked), {self.inputs[0]: scaled})
         return [np.asarray(answer[:count], np.float64) for answer in answers]
 
 

@@ -36,17 +36,21 @@ OVERLAP = {
 COVERING = ("electrocautery", "electrode")
 #: What the network says of a clipped sweep that is not to be measured for all its energy.
 NO_CUT_RESPONSE = (*COVERING, NOVEL)
-#: Under a burst the network's own word decides, and near a half it knows nothing: under cautery 5
-#: of the 8 sweeps of the validation split that it gives 0.5 to 0.6 hold a response, which is the
-#: share of all sweeps.
+#: Under a burst the network's own word decides, and near a half it knows nothing: of the
+#: sweeps of the validation split under cautery that it gives 0.5 to 0.6 as many hold a response as
+#: of all sweeps.
 RESPONSE_PROBABILITY = 0.6
+#: Under this the network sees no response.
+NO_RESPONSE = 0.2
+#: Amplifiers and skin hiss with less; cautery is louder as a rule.
+HISS_UV = 10.0
 #: No response lasts so long (of 1255 on the validation split and 252 recorded ones none that has
 #: no artefact beside it): its energy is that of a burst, whatever the network calls it.
 LASTING_MS = 65.0
 LASTING = "lasting_activity"
 #: The network's probability from which a top was cut off before a filter or noise rounded the edges
-#: that :mod:`~monitor.measure.fault` looks for. On the validation split no response of 1292 that
-#: was not cut reaches it, and none of 254 that were recorded.
+#: that :mod:`~monitor.measure.fault` looks for. On the validation split 2 responses of 1292 that
+#: were not cut reach it, and none of 254 that were recorded.
 CLIPPING_PROBABILITY = 0.7
 
 #: Of a sweep that could not be looked at, by its fault.
@@ -91,7 +95,11 @@ def measurement_of(reading: Reading, sight: Sight, plan: SweepPlan, fraction: fl
     # it sees more than can be read.
     small = response and reading.amplitude_uv < hopeless * sight.tail_uv
     drowned = small and (not _sizes(opinion) or sight.tail == artefact.UNEXPLAINED)
-    hidden = bool(reading.partly_hidden) or reading.passed_ratio >= HIDES_RATIO
+    passed = reading.passed_ratio >= HIDES_RATIO
+    # What falls from the blanking's end may hide a response, and the network sees none: an absence
+    # to be told, with as much as may be hidden for its bound, and not to be sure of.
+    in_doubt = passed and opinion is not None and opinion.response_probability < NO_RESPONSE
+    hidden = bool(reading.partly_hidden) or (passed and not in_doubt)
     masked = found == _MASKED or (hidden and not response and found != _OUTSIDE)
     burst = opinion.burst if opinion else ""
     if response and opinion is not None and not burst:
@@ -100,7 +108,7 @@ def measurement_of(reading: Reading, sight: Sight, plan: SweepPlan, fraction: fl
     covered = bool(burst) and (
         opinion is not None and opinion.response_probability < RESPONSE_PROBABILITY
         if response
-        else burst in COVERING
+        else burst in COVERING and not _is_quiet(burst, reading, sight)
     )
     if masked or drowned or covered:
         why = burst if covered else "artefact_overlap" if drowned else "masked_by_artefact"
@@ -113,7 +121,7 @@ def measurement_of(reading: Reading, sight: Sight, plan: SweepPlan, fraction: fl
             artefact_probability=_artefact(sight),
         )
     if not response:
-        return _absent(reading, sight, plan)
+        return _absent(reading, sight, plan, in_doubt=in_doubt)
     overlapped = reading.amplitude_uv < doubtful * sight.tail_uv
     return _present(reading, sight, plan, fraction, burst, small=small, overlapped=overlapped)
 
@@ -140,6 +148,16 @@ def _is_response(
         response = response and apart_ms <= ENERGY_MS
     # What lies within the noise's own peak to peak has no size, unless the network states one.
     return response and (reading.amplitude_uv > 0.0 or _sizes(opinion))
+
+
+def _is_quiet(burst: str, reading: Reading, sight: Sight) -> bool:
+    """Whether what is called cautery is no louder than an amplifier's own hiss, before and after.
+
+    The network sees each sweep on a scale of its own and can't tell the two. So quiet, either
+    leaves an absence believable: its bound says how large a response could have been.
+    """
+    stands_out = max(reading.energy_ratio, reading.lenient_ratio) >= 1.0
+    return burst == "electrocautery" and not stands_out and sight.noise_uv < HISS_UV
 
 
 def _is_early(opinion: Opinion | None, plan: SweepPlan) -> bool:
@@ -170,13 +188,18 @@ def _artefact(sight: Sight) -> float | None:
     )
 
 
-def _absent(reading: Reading, sight: Sight, plan: SweepPlan) -> Measurement:
-    """No response: how large one could have been, and what speaks against believing it."""
+def _absent(reading: Reading, sight: Sight, plan: SweepPlan, *, in_doubt: bool) -> Measurement:
+    """No response: how large one could have been, and what speaks against believing it.
+
+    ``in_doubt``: it may lie in what falls from the blanking's end.
+    """
     told = sight.opinion
     novel = told is not None and told.novel
     # Activity that starts after the window is somebody's, but not this stimulus's answer.
     outside = int(reading.found) == _OUTSIDE and reading.energy_ratio > 1.0
-    overlapped = sight.tail == artefact.UNEXPLAINED and sight.tail_uv > reading.missable_uv
+    missable_uv = reading.missable_uv * max(1.0, reading.passed_ratio if in_doubt else 0.0)
+    unexplained = sight.tail == artefact.UNEXPLAINED and sight.tail_uv > reading.missable_uv
+    overlapped = in_doubt or unexplained
     reasons = ["activity_outside_window"] if outside else []
     if overlapped:
         reasons.append("artefact_overlap")
@@ -188,7 +211,7 @@ def _absent(reading: Reading, sight: Sight, plan: SweepPlan) -> Measurement:
         amplitude_uv=0.0,
         amplitude_raw_uv=reading.searched_uv,
         amplitude_lower_uv=0.0,
-        amplitude_upper_uv=reading.missable_uv,
+        amplitude_upper_uv=missable_uv,
         noise_uv=sight.noise_uv,
         noise_source=plan.noise_source,
         response_probability=told.response_probability if told else None,

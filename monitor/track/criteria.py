@@ -98,7 +98,7 @@ class DropCriterion:
             return f"in {self._track.confirm_in_a_row} comparable trials in a row"
         return (
             f"confirmed at a probability of {self._track.confirm_probability:g} or by 2 trials in "
-            "a row without a response"
+            "a row without a response (more where the muscle leaves some out)"
         )
 
     def compare(

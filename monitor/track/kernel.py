@@ -33,7 +33,7 @@ ABSENT_PRIOR = (0.1, 10.0)
 """So many absences in so many trials: what a muscle that always answered is taken to leave out."""
 HABIT_AFTER, HABIT_MOST = 2.0, 2.0
 """Absences count as the muscle's own once so many responses in a row followed, and no more than so
-many at a time: a loss that came back, or one that flickers, is no habit."""
+many at a time: of a loss that came back two are booked, however long it was."""
 AT_ODDS, AT_ODDS_TRIALS = 2.0, 10.0
 """The usual variance counts for less the more a muscle's own trials are at odds with it: where they
 give more than so many times as much, by half at this many times the usual variance too much in
