@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -234,7 +235,14 @@ def test_a_waveform_comes_after_the_events_that_wait() -> None:
     scenario(play)
 
 
-def test_an_alarm_overtakes_the_waveforms_of_a_snapshot() -> None:
+def an_alarm(feed: Feed) -> None:
+    feed.events(1, 1, "alarm")
+
+
+@pytest.mark.parametrize(("happens", "kind"), [(an_alarm, "alarm"), (Feed.heartbeat, "heartbeat")])
+def test_what_happens_overtakes_the_waveforms_of_a_snapshot(
+    happens: Callable[[Feed], None], kind: str
+) -> None:
     async def play(feed: Feed) -> None:
         feed.case()
         for trial in (1, 2, 3):
@@ -242,28 +250,11 @@ def test_an_alarm_overtakes_the_waveforms_of_a_snapshot() -> None:
         socket = feed.follow(waveforms=True)
         socket.room.clear()
         await settle()
-        feed.events(1, 1, "alarm")
+        happens(feed)
         socket.room.set()
         await settle()
         kinds = [m if isinstance(m, bytes) else m["type"] for m in socket.got]
-        assert kinds == ["snapshot", "alarm", b"1", b"2", b"3"]
-
-    scenario(play)
-
-
-def test_a_heartbeat_is_not_held_up_by_waveforms() -> None:
-    async def play(feed: Feed) -> None:
-        feed.case()
-        for trial in (1, 2, 3):
-            feed.hub.model.keep_waveform(trial, b"%d" % trial)
-        socket = feed.follow(waveforms=True)
-        socket.room.clear()
-        await settle()
-        feed.heartbeat()
-        socket.room.set()
-        await settle()
-        kinds = [m if isinstance(m, bytes) else m["type"] for m in socket.got]
-        assert kinds == ["snapshot", "heartbeat", b"1", b"2", b"3"]
+        assert kinds == ["snapshot", kind, b"1", b"2", b"3"]
 
     scenario(play)
 
